@@ -1,0 +1,1 @@
+"""ALANET's GStreamer host; it knows only the public names of `alanet_core`."""
