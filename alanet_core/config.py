@@ -1,0 +1,179 @@
+"""What a network is (ModelConfig) and how a stream is run (StreamConfig): frozen, keyword-only, checked when made.
+
+A ModelConfig travels inside the checkpoint, so that weights can never meet a network of another shape.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from alanet_core.errors import ConfigError, must
+
+Mode = Literal["joint", "deblur", "interpolate"]
+SceneMode = Literal["repeat", "blend", "next"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+MODES: tuple[Mode, ...] = ("joint", "deblur", "interpolate")
+SCENE_MODES: tuple[SceneMode, ...] = ("repeat", "blend", "next")
+PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The shape of one member of the family. The defaults are the paper's network, to the letter.
+
+    window: W of eq. 5, odd; W = 3 means one neighbour on each side.
+    channels: features of each level of E, finest first; the last one is the bottleneck (C1 of the paper).
+    kernels: size of the two convolutions of each level of E.
+    unshuffle: 1, or the factor by which pixels are folded into channels before the first level.
+    gate_reduction: squeeze of the channel gate F (section 4.2; 16 as in RCAN).
+    fusion: what a generator makes of the neighbours' skips: "mean" (their mean, for the middle frame alone) or
+        "aligned" (warped into place by a flow that is refined from coarse to fine, for both outputs).
+    residual: the last convolution gives a correction to the frame (sharp) or the blend (middle), not the picture.
+    correlation: for "aligned": radius of the local correlation at the bottleneck and at each finer level, 0 for none.
+    correlation_channels: features that are compared in it.
+    taps: for "aligned": where the sharp frame's own motion is sampled, in fractions of the way between two frames.
+    sharp_head, middle_head: for "aligned": widths of the last convolutions before the picture.
+    """
+
+    window: int = 3
+    channels: tuple[int, ...] = (32, 64, 128, 256, 512, 512)
+    kernels: tuple[int, ...] = (7, 5, 3, 3, 3, 3)
+    unshuffle: int = 1
+    gate_reduction: int = 16
+    fusion: Literal["mean", "aligned"] = "mean"
+    residual: bool = False
+    correlation: tuple[int, ...] = ()
+    correlation_channels: int = 24
+    taps: tuple[float, ...] = ()
+    sharp_head: tuple[int, ...] = ()
+    middle_head: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.window % 2 == 0:
+            raise ConfigError(must("window", "an odd number, 1 or more", self.window, "use 3, the paper's default"))
+        if len(self.channels) < 2 or len(self.channels) != len(self.kernels):
+            raise ConfigError(
+                must(
+                    "kernels",
+                    "one size for each level of channels, two levels or more",
+                    (self.channels, self.kernels),
+                    "give both the same length",
+                )
+            )
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise ConfigError(must("kernels", "odd", self.kernels, "use 3, 5 or 7"))
+        if self.unshuffle not in (1, 2, 4):
+            raise ConfigError(must("unshuffle", "1, 2 or 4", self.unshuffle, "use 1 for full resolution"))
+        if self.gate_reduction < 1 or self.channels[-1] % self.gate_reduction:
+            raise ConfigError(
+                must(
+                    "gate_reduction",
+                    f"a divisor of the bottleneck's {self.channels[-1]} channels",
+                    self.gate_reduction,
+                    "use 16, as the paper does",
+                )
+            )
+        if self.fusion == "aligned":
+            self._check_aligned()
+
+    def _check_aligned(self) -> None:
+        if self.window < 3:
+            raise ConfigError(
+                must(
+                    "window",
+                    "3 or more for fusion='aligned'",
+                    self.window,
+                    "its generators read the frames on both sides",
+                )
+            )
+        if len(self.correlation) != len(self.channels):
+            raise ConfigError(
+                must(
+                    "correlation",
+                    f"one radius for each of the {len(self.channels)} levels",
+                    self.correlation,
+                    "give 0 where there is none",
+                )
+            )
+        if not (self.sharp_head and self.middle_head):
+            raise ConfigError(
+                must(
+                    "sharp_head and middle_head",
+                    "one width or more for fusion='aligned'",
+                    (self.sharp_head, self.middle_head),
+                    "use (64, 48) and (48,)",
+                )
+            )
+
+    @property
+    def radius(self) -> int:
+        """Neighbours on each side of frame n that its sharp latent reads (eq. 5): W // 2."""
+        return self.window // 2
+
+    @property
+    def lookahead(self) -> int:
+        """Frames after n that pair n reads: W // 2, and at least one for the middle (eq. 6)."""
+        return max(1, self.radius)
+
+    @property
+    def reach_back(self) -> int:
+        """Frames before n whose skips and pixels a generator reads."""
+        return 1 if self.fusion == "aligned" else 0
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of what the network sees are multiples of this."""
+        return int(self.unshuffle * 2 ** (len(self.channels) - 1))
+
+    def to_json(self) -> str:
+        """One line of JSON, keys in order: the form in which it is stored."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`. Raises ConfigError for keys that this version does not know."""
+        return cls.from_mapping(json.loads(text))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """From plain values (lists become tuples). Raises ConfigError for keys that this version does not know."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(
+                must(
+                    "configuration",
+                    f"made of {', '.join(sorted(known))}",
+                    ", ".join(unknown),
+                    "update alanet: these weights come from a newer version",
+                )
+            )
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """How frames are driven through a network; the same for files, VapourSynth and GStreamer.
+
+    mode: "joint" gives sharp and middle, "deblur" sharp alone, "interpolate" keeps the input and adds middles.
+    scene_threshold: 0..1; a cut is where `scenes.score` is larger. 0 switches the search off; marks from outside
+        (`cut=`) always count.
+    scene_mode: what stands for the middle before a cut: "repeat" the sharp frame n, "next" the input frame n+1,
+        "blend" the mean of those two. At the end of a clip it is always the sharp frame.
+    overlap: on CUDA, run encode, attention and generation on three streams. Changes no pixel; no effect on a CPU.
+    """
+
+    mode: Mode = "joint"
+    scene_threshold: float = 0.33
+    scene_mode: SceneMode = "repeat"
+    overlap: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(must("mode", f"one of {', '.join(MODES)}", self.mode, "use joint for both"))
+        if self.scene_mode not in SCENE_MODES:
+            raise ConfigError(must("scene_mode", f"one of {', '.join(SCENE_MODES)}", self.scene_mode, "use repeat"))
+        if not 0 <= self.scene_threshold <= 1:
+            raise ConfigError(must("scene_threshold", "between 0 and 1", self.scene_threshold, "use 0 for no search"))

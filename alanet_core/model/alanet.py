@@ -1,0 +1,62 @@
+"""ALANET: E, M and G of one configuration. Holds weights and nothing else; what a stream remembers lies elsewhere."""
+
+import torch
+from torch import Tensor, nn
+
+from alanet_core.config import ModelConfig
+from alanet_core.latent import Attended, Latent, Window
+from alanet_core.model.aligned import AlignedMiddle, AlignedSharp
+from alanet_core.model.attention import LatentAttention
+from alanet_core.model.encoder import Encoder
+from alanet_core.model.generator import MiddleGenerator, SharpGenerator
+
+
+class Alanet(nn.Module):
+    """The network as three passive stages; `alanet_core.streaming` composes them.
+
+    name: what the user called it, for messages; the weights do not depend on it.
+    """
+
+    def __init__(self, config: ModelConfig, name: str = "unnamed") -> None:
+        super().__init__()
+        self.config = config
+        self.name = name
+        self.encoder = Encoder(config)
+        self.attention = LatentAttention(config)
+        aligned = config.fusion == "aligned"
+        self.sharp: nn.Module = AlignedSharp(config) if aligned else SharpGenerator(config)
+        self.middle: nn.Module = AlignedMiddle(config) if aligned else MiddleGenerator(config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What features are computed in."""
+        return self.attention.gates.squeeze.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.attention.gates.squeeze.device
+
+    def encode(self, pixels: Tensor, area: tuple[int, int]) -> Latent:
+        """E and the gates F of one frame (eq. 2; F of eq. 3 and 4).
+
+        pixels: [B, 3, H, W] float32 RGB, 0..1, on the model's device, H and W multiples of config.multiple.
+        area: true (height, width), which the gates pool over.
+        """
+        *skips, features = self.encoder(pixels.to(self.dtype))
+        return Latent(self.attention.describe(features, area), tuple(skips), pixels)
+
+    def attend(self, window: Window, *, sharp: bool = True, middle: bool = True) -> Attended:
+        """M: z_n (eq. 5) and, where the window has a following frame, z_{n+1/2} (eq. 6)."""
+        attended: Attended = self.attention(window, sharp=sharp, middle=middle)
+        return attended
+
+    def generate_sharp(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:
+        """G for time n -> [B, 3, H, W] float32. At the end of a shot, frame n stands in for a missing neighbour."""
+        picture: Tensor = self.sharp(z, previous, own, following)
+        return picture
+
+    def generate_middle(self, z: Tensor, own: Latent, following: Latent) -> Tensor:
+        """G for time n + 1/2 -> [B, 3, H, W] float32."""
+        picture: Tensor = self.middle(z, own, following)
+        return picture

@@ -1,0 +1,57 @@
+"""G: the expansive path of the U-Net (section 4.1), with the skips of one frame, or the mean of two for the middle."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alanet_core.config import ModelConfig
+from alanet_core.latent import Latent
+from alanet_core.model.blocks import activate, conv, upsample
+
+
+class ExpansiveLevel(nn.Module):
+    """Bilinear x2, convolution, joined with the skip, convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = conv(inputs, outputs)
+        self.second = conv(2 * outputs, outputs)
+
+    def forward(self, z: Tensor, skip: Tensor) -> Tensor:
+        z = activate(self.first(upsample(z)))
+        return activate(self.second(torch.cat((z, skip), 1)))
+
+
+class Generator(nn.Module):
+    """Latent z [B, C, h, w] and skips -> picture [B, 3, H, W] float32."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.unshuffle = config.unshuffle
+        self.residual = config.residual
+        outputs = tuple(reversed(config.channels[:-1]))
+        inputs = (config.channels[-1], *outputs[:-1])
+        self.levels = nn.ModuleList(ExpansiveLevel(i, o) for i, o in zip(inputs, outputs, strict=True))
+        self.picture = conv(outputs[-1], 3 * config.unshuffle**2)
+
+    def decode(self, z: Tensor, skips: tuple[Tensor, ...], base: Tensor) -> Tensor:
+        """Walk up the levels, coarsest skip first; `base` is what a residual network corrects."""
+        for level, skip in zip(self.levels, reversed(skips), strict=True):
+            z = level(z, skip)
+        picture = F.pixel_shuffle(self.picture(z).float(), self.unshuffle)
+        return base + picture if self.residual else picture
+
+
+class SharpGenerator(Generator):
+    """z_n with the skips of frame n -> the sharp frame."""
+
+    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:
+        return self.decode(z, own.skips, own.pixels)
+
+
+class MiddleGenerator(Generator):
+    """z_{n+1/2} with the mean of the two frames' skips -> the middle frame."""
+
+    def forward(self, z: Tensor, own: Latent, following: Latent) -> Tensor:
+        skips = tuple((a + b) / 2 for a, b in zip(own.skips, following.skips, strict=True))
+        return self.decode(z, skips, (own.pixels + following.pixels) / 2)

@@ -1,0 +1,153 @@
+"""The three stages put together over one ring: encode, attend, generate. The only file with CUDA streams and events.
+
+The stages themselves are passive (`alanet_core.model`). On a CPU they run one after the other; on CUDA each has its
+own stream, and this file joins them. The code is the same: a lane without a stream does nothing.
+
+Note [lifetime on streams]. A tensor is used on another stream than the one it was made on in four places:
+1. the frame that the caller hands in: the encode stream waits for the caller's stream, and the caching allocator is
+   told (record_stream) that the encode stream uses it;
+2. a ring slot read by attention or generation: their stream waits for the event that the frame's `put` left;
+3. a ring slot taken by a new frame: `put` waits for the events of all renders that read the frame in it;
+4. z, and the pictures handed out: the reader's stream waits for the writer's event, and record_stream tells the
+   allocator not to reuse them before the reader is through.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from alanet_core.config import StreamConfig
+from alanet_core.frames import Canvas
+from alanet_core.latent import Attended, FramePair, Latent, MiddleSource, Window
+from alanet_core.model import Alanet
+from alanet_core.streaming.plan import Task
+from alanet_core.streaming.ring import LatentRing
+
+IN_FLIGHT = 2  # frames that may be under way at once when the stages overlap
+
+
+class Lane:
+    """Where one stage runs: a CUDA stream, or (stream None) the caller's own thread of work."""
+
+    def __init__(self, stream: torch.cuda.Stream | None) -> None:
+        self._stream = stream
+
+    @contextmanager
+    def after(self, marks: Iterable[torch.cuda.Event | None]) -> Iterator[None]:
+        """Run what follows on this lane, once all marks are reached."""
+        if self._stream is None:
+            yield
+            return
+        for mark in marks:
+            if mark is not None:
+                self._stream.wait_event(mark)
+        with torch.cuda.stream(self._stream):
+            yield
+
+    def mark(self) -> torch.cuda.Event | None:
+        """A point that is reached when all that was put on this lane so far is done."""
+        return None if self._stream is None else self._stream.record_event()
+
+    def uses(self, *tensors: Tensor | None) -> None:
+        """Tell the allocator that tensors of another stream are read here; see Note [lifetime on streams]."""
+        for tensor in tensors:
+            if self._stream is not None and tensor is not None and tensor.is_cuda:
+                tensor.record_stream(self._stream)
+
+
+class Stages:
+    """One picture size on its way through one network: remembers latents by frame number, makes pairs of them."""
+
+    def __init__(self, model: Alanet, config: StreamConfig, slack: int = 0) -> None:
+        self._model = model
+        self._config = config
+        streams = config.overlap and model.device.type == "cuda"
+        self._encode, self._attend, self._generate = (
+            Lane(torch.cuda.Stream(model.device) if streams else None) for _ in range(3)
+        )
+        self._host = Lane(torch.cuda.current_stream(model.device) if streams else None)
+        self.ring = LatentRing(model.config, slack + (IN_FLIGHT if streams else 0))
+        self._canvas: Canvas | None = None
+        self._encoded: dict[int, torch.cuda.Event | None] = {}
+        self._readers: dict[int, torch.cuda.Event | None] = {}
+        self.encodes = 0
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the frames, None before the first."""
+        return self._canvas.area if self._canvas else None
+
+    def clear(self) -> None:
+        """Forget every frame; the next one may have another size."""
+        self.ring.clear()
+        self._encoded.clear()
+        self._readers.clear()
+        self._canvas = None
+
+    @torch.no_grad()
+    def encode(self, n: int, frame: Tensor) -> None:
+        """Stage 1: frame [3, H, W] float32 on any device -> its latent, kept as number n."""
+        if self._canvas is None:
+            self._canvas = Canvas(frame.shape[1], frame.shape[2], self._model.config.multiple)
+        with self._encode.after((self._host.mark(),)):
+            self._encode.uses(frame)
+            pixels = self._canvas.pad(frame[None].to(self._model.device, non_blocking=True))
+            latent = self._model.encode(pixels.contiguous(memory_format=torch.channels_last), self._canvas.area)
+        displaced = self.ring.displaced_by(n)
+        with self._encode.after([self._readers.pop(k, None) for k in displaced]):
+            self.ring.put(n, latent)
+        for k in displaced:
+            self._encoded.pop(k, None)
+        self._encoded[n] = self._encode.mark()
+        self.encodes += 1
+
+    @torch.no_grad()
+    def render(self, task: Task) -> FramePair:
+        """Stages 2 and 3: all frames that the task reads are held -> its pair."""
+        z = self._attended(task)
+        with self._generate.after((self._attend.mark(),)):
+            self._generate.uses(z.sharp, z.middle)
+            sharp = self._sharp(task, z)
+            middle, source = self._middle(task, z, sharp)
+        done = self._generate.mark()
+        self._readers.update(dict.fromkeys(task.reads, done))
+        with self._host.after((done,)):
+            self._host.uses(sharp, middle)
+        return FramePair(task.n, sharp, middle, source)
+
+    def _attended(self, task: Task) -> Attended:
+        mode = self._config.mode
+        between = task.middle == "between" and mode != "deblur"
+        with self._attend.after([self._encoded.get(k) for k in task.reads]):
+            cores = tuple(self.ring.core(k) for k in task.window)
+            window = Window(cores, self.ring.core(task.following) if between else None)
+            return self._model.attend(window, sharp=mode != "interpolate", middle=between)
+
+    def _sharp(self, task: Task, z: Attended) -> Tensor:
+        own = self.ring.latent(task.n)
+        if z.sharp is None:
+            return self._cropped(own.pixels).clone()
+        previous, following = self._neighbour(task.previous, own), self._neighbour(task.following, own)
+        return self._cropped(self._model.generate_sharp(z.sharp, previous, own, following))
+
+    def _middle(self, task: Task, z: Attended, sharp: Tensor) -> tuple[Tensor | None, MiddleSource]:
+        if self._config.mode == "deblur":
+            return None, "none"
+        if z.middle is not None:
+            own, following = self.ring.latent(task.n), self.ring.latent(task.following)
+            return self._cropped(self._model.generate_middle(z.middle, own, following)), "made"
+        if task.middle == "end" or self._config.scene_mode == "repeat":
+            return sharp, "repeat"
+        ahead = self._cropped(self.ring.latent(task.n + 1).pixels)
+        if self._config.scene_mode == "next":
+            return ahead.clone(), "next"
+        return (sharp + ahead) / 2, "blend"
+
+    def _neighbour(self, k: int, own: Latent) -> Latent:
+        return self.ring.latent(k) if self._model.config.reach_back else own
+
+    def _cropped(self, picture: Tensor) -> Tensor:
+        assert self._canvas is not None
+        return self._canvas.crop(picture)[0]

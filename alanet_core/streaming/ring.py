@@ -1,0 +1,86 @@
+"""LatentRing: what is remembered of the frames around the present one, in memory that is allocated once.
+
+Two depths. Cores (bottleneck and gates, small) for every frame that a window reaches; skips and pixels (a hundred
+times larger) only for the frames that a generator has still to read. Keyed by frame number; slots never leave it.
+Frames within one reach of each other never share a slot, whatever the order in which they come.
+"""
+
+import torch
+from torch import Tensor
+
+from alanet_core.config import ModelConfig
+from alanet_core.latent import Core, Latent
+
+EMPTY = -1
+
+
+class LatentRing:
+    """Holds latents of batch 1 of one picture size. `slack` adds room for requests that come a little out of order.
+
+    Lifetime: tensors handed out are the ring's own storage; they are good until a `put` takes their slot, that is
+    for the render that asked for them. Not thread-safe; its owner is.
+    """
+
+    def __init__(self, config: ModelConfig, slack: int = 0) -> None:
+        self.core_depth = config.radius + 1 + config.lookahead + slack
+        self.detail_depth = config.reach_back + 1 + config.lookahead + slack
+        self._cores: list[Core] = []
+        self._details: list[tuple[Tensor, ...]] = []  # skips, then pixels
+        self._core_numbers = [EMPTY] * self.core_depth
+        self._detail_numbers = [EMPTY] * self.detail_depth
+
+    def put(self, n: int, latent: Latent) -> None:
+        """Copy frame n into its slots. The first call decides the size, and allocates everything."""
+        if not self._cores:
+            self._allocate(latent)
+        core, detail = self._cores[n % self.core_depth], self._details[n % self.detail_depth]
+        core.features.copy_(latent.core.features)
+        core.gates.copy_(latent.core.gates)
+        for mine, theirs in zip(detail, (*latent.skips, latent.pixels), strict=True):
+            mine.copy_(theirs)
+        self._core_numbers[n % self.core_depth] = n
+        self._detail_numbers[n % self.detail_depth] = n
+
+    def core(self, n: int) -> Core:
+        """The core of frame n, borrowed. KeyError when it is not held."""
+        if not self.has_core(n):
+            raise KeyError(n)
+        return self._cores[n % self.core_depth]
+
+    def latent(self, n: int) -> Latent:
+        """Everything of frame n, borrowed. KeyError when it is not held."""
+        if not self.has_latent(n):
+            raise KeyError(n)
+        *skips, pixels = self._details[n % self.detail_depth]
+        return Latent(self.core(n), tuple(skips), pixels)
+
+    def has_core(self, n: int) -> bool:
+        """Whether the core of frame n is held."""
+        return self._core_numbers[n % self.core_depth] == n
+
+    def has_latent(self, n: int) -> bool:
+        """Whether all of frame n is held."""
+        return self.has_core(n) and self._detail_numbers[n % self.detail_depth] == n
+
+    def displaced_by(self, n: int) -> set[int]:
+        """The frames whose slots a `put` of frame n would take."""
+        return {self._core_numbers[n % self.core_depth], self._detail_numbers[n % self.detail_depth]} - {EMPTY}
+
+    def clear(self) -> None:
+        """Forget every frame and give the memory back; the next `put` may bring another size."""
+        self._cores, self._details = [], []
+        self._core_numbers = [EMPTY] * self.core_depth
+        self._detail_numbers = [EMPTY] * self.detail_depth
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held in bytes, 0 before the first frame; it does not grow after it."""
+        cores = sum(core.features.nbytes + core.gates.nbytes for core in self._cores)
+        return cores + sum(x.nbytes for detail in self._details for x in detail)
+
+    def _allocate(self, like: Latent) -> None:
+        core, detail = like.core, (*like.skips, like.pixels)
+        self._cores = [
+            Core(torch.empty_like(core.features), torch.empty_like(core.gates)) for _ in range(self.core_depth)
+        ]
+        self._details = [tuple(torch.empty_like(x) for x in detail) for _ in range(self.detail_depth)]

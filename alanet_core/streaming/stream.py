@@ -1,0 +1,92 @@
+"""AlanetStream: frames in, pairs out, in order. What a live pipeline or a file in one pass uses."""
+
+from torch import Tensor
+
+from alanet_core import scenes
+from alanet_core.config import StreamConfig
+from alanet_core.errors import FrameError, StreamError, must
+from alanet_core.frames import check_frame
+from alanet_core.latent import FramePair
+from alanet_core.model import Alanet
+from alanet_core.streaming.overlap import Stages
+from alanet_core.streaming.plan import Schedule, Task
+
+
+class AlanetStream:
+    """One stream through a loaded network. N pushes and a drain give N pairs, numbered 0, 1, ... in order.
+
+    The network may serve many streams; a stream belongs to one thread at a time. Its memory is allocated at the
+    first frame and does not grow.
+    """
+
+    def __init__(self, model: Alanet, config: StreamConfig | None = None) -> None:
+        self._model = model
+        self._config = config or StreamConfig()
+        self._stages = Stages(model, self._config)
+        self._schedule = Schedule(model.config.window)
+        self._thumbnail: Tensor | None = None
+        self._drained = False
+
+    @property
+    def lookahead(self) -> int:
+        """How many frames must follow frame n before its pair can come: max(1, W // 2)."""
+        return self._model.config.lookahead
+
+    def push(self, frame: Tensor, *, cut: bool | None = None) -> list[FramePair]:
+        """Take the next frame, give the pairs that can be made now (often one, at the start none, at a cut several).
+
+        frame: [3, H, W] float32 RGB, gamma-coded, 0..1, on any device; it is not kept and not changed.
+        cut: True where this frame begins a new shot, False where it does not, None to let `scenes` decide.
+
+        Raises FrameError for a frame that cannot be taken (of another size, say) and StreamError after a drain;
+        in both cases the stream is as it was before.
+        """
+        if self._drained:
+            raise StreamError(must("push", "called before drain", "a push after it", "call reset() to begin anew"))
+        check_frame(frame)
+        size = (frame.shape[1], frame.shape[2])
+        if self._stages.size not in (None, size):
+            raise FrameError(
+                must(
+                    "frame",
+                    f"of the stream's size (height, width) = {self._stages.size}",
+                    size,
+                    "drain() and reset() before another size",
+                )
+            )
+        begins_shot = self._begins_shot(frame, cut)
+        self._stages.encode(self._schedule.received, frame)
+        return self._render(self._schedule.receive(begins_shot=begins_shot))
+
+    def drain(self) -> list[FramePair]:
+        """No frame will follow: give the pairs that are left. A second drain gives none."""
+        self._drained = True
+        return self._render(self._schedule.finish())
+
+    def reset(self) -> None:
+        """Forget everything and begin anew with frame 0; pairs not yet given are lost."""
+        self._stages.clear()
+        self._schedule = Schedule(self._model.config.window)
+        self._thumbnail = None
+        self._drained = False
+
+    @property
+    def encodes(self) -> int:
+        """How many frames have been encoded since the stream was made."""
+        return self._stages.encodes
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the ring holds, in bytes."""
+        return self._stages.ring.nbytes
+
+    def _render(self, tasks: list[Task]) -> list[FramePair]:
+        return [self._stages.render(task) for task in tasks]
+
+    def _begins_shot(self, frame: Tensor, cut: bool | None) -> bool:
+        if not self._config.scene_threshold:
+            return bool(cut)
+        before, self._thumbnail = self._thumbnail, scenes.thumbnail(frame)
+        if cut is not None or before is None:
+            return bool(cut)
+        return scenes.score(before, self._thumbnail) > self._config.scene_threshold
