@@ -7,7 +7,6 @@ of their names. Nothing here executes what it reads.
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -31,7 +30,7 @@ def save(path: str | Path, model: Alanet) -> str:
     part = path.with_name(path.name + ".part")
     save_file(tensors, part, metadata={"config": config, "sha256": digest})
     part.chmod(0o644)  # safetensors makes it readable by its owner alone
-    os.replace(part, path)
+    part.replace(path)
     return digest
 
 

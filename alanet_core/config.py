@@ -150,7 +150,10 @@ class ModelConfig:
                     "update alanet: these weights come from a newer version",
                 )
             )
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,7 +99,8 @@ def load(
     network = _network(str(model), window, allow_untrained)
     if network.config.window != window is not None:
         raise _window_error(network.config, window)
-    return network.to(place, dtype).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    network.to(place, dtype)
+    return network.eval().requires_grad_(False)
 
 
 def _network(model: str, window: int | None, allow_untrained: bool) -> Alanet:
@@ -165,4 +166,5 @@ def find_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def cpu_computes_bf16() -> bool:
     """Whether this processor multiplies bfloat16 itself (AVX-512 BF16 or AMX), so that it is faster than float32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

@@ -26,6 +26,7 @@ class Alanet(nn.Module):
         aligned = config.fusion == "aligned"
         self.sharp: nn.Module = AlignedSharp(config) if aligned else SharpGenerator(config)
         self.middle: nn.Module = AlignedMiddle(config) if aligned else MiddleGenerator(config)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
 
     @property
     def dtype(self) -> torch.dtype:

@@ -14,7 +14,7 @@ def encode_clip(model: Alanet, frames: Tensor, area: tuple[int, int] | None = No
     whole = model.encode(frames.flatten(0, 1), area or (frames.shape[3], frames.shape[4]))
 
     def at(x: Tensor, n: int) -> Tensor:
-        return x.unflatten(0, (batch, count))[:, n]
+        return x.view(batch, count, *x.shape[1:])[:, n]
 
     return [
         Latent(

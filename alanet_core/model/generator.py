@@ -45,7 +45,7 @@ class Generator(nn.Module):
 class SharpGenerator(Generator):
     """z_n with the skips of frame n -> the sharp frame."""
 
-    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:
+    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:  # noqa: ARG002 one call for both generators
         return self.decode(z, own.skips, own.pixels)
 
 

@@ -57,6 +57,11 @@ class Lane:
                 tensor.record_stream(self._stream)
 
 
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return stream
+
+
 class Stages:
     """One picture size on its way through one network: remembers latents by frame number, makes pairs of them."""
 
@@ -65,7 +70,7 @@ class Stages:
         self._config = config
         streams = config.overlap and model.device.type == "cuda"
         self._encode, self._attend, self._generate = (
-            Lane(torch.cuda.Stream(model.device) if streams else None) for _ in range(3)
+            Lane(_stream(model.device) if streams else None) for _ in range(3)
         )
         self._host = Lane(torch.cuda.current_stream(model.device) if streams else None)
         self.ring = LatentRing(model.config, slack + (IN_FLIGHT if streams else 0))

@@ -6,6 +6,9 @@ where the shot ends, its nearest frame stands in for a missing one. Every driver
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+Middle = Literal["between", "cut", "end"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Task:
     window: tuple[int, ...]
     previous: int
     following: int
-    middle: str
+    middle: Middle
 
     @property
     def reads(self) -> range:
@@ -51,10 +54,7 @@ def task(n: int, window: int, begins_shot: Callable[[int], bool], length: int) -
         last += 1
     radius = window // 2
     numbers = tuple(min(max(k, first), last) for k in range(n - radius, n + radius + 1))
-    if n < last:
-        middle = "between"
-    else:
-        middle = "cut" if n + 1 < length else "end"
+    middle: Middle = "between" if n < last else "cut" if n + 1 < length else "end"
     return Task(n, numbers, max(n - 1, first), min(n + 1, last), middle)
 
 
