@@ -1,0 +1,1 @@
+"""Data, training and evaluation; nothing here is needed to enhance a video."""
