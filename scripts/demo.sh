@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Sets up what is needed and enhances a clip whose sharp original is known: a video, a picture, a figure. Arguments go to `alanet demo`.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+"$root/scripts/setup.sh" run
+exec "$root/.venv/bin/alanet" demo "$@"
