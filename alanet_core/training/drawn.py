@@ -40,7 +40,8 @@ def _background(rng: Rng, xx: Plane, yy: Plane) -> Plane:
     ramp = _ramp(rng, xx, yy)
     near, far, grain = (_colour(rng)[:, None, None] for _ in range(3))
     clouds = _clouds(rng, height, width, slope=rng.uniform(0.8, 1.8))
-    return np.add(near * ramp + far * (1 - ramp), rng.uniform(0, 0.3) * grain * clouds, dtype=np.float32)
+    background: Plane = near * ramp + far * (1 - ramp) + rng.uniform(0, 0.3) * grain * clouds
+    return background
 
 
 def _ramp(rng: Rng, xx: Plane, yy: Plane) -> Plane:

@@ -1,0 +1,109 @@
+"""The networks' shapes, sizes and costs, against the paper's and the released code's numbers."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+from alanet_core import Alanet, AlanetStream, StreamConfig, identity_model, load, presets
+from alanet_core.model import encode_clip, render
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_the_papers_network_has_the_papers_size() -> None:
+    model = load("paper", allow_untrained=True, precision="fp32")
+    assert round(parameters(model.encoder) / 1e6, 2) == 9.57
+    assert round(parameters(model.sharp) / 1e6, 2) == 10.21
+    assert round(parameters(model.middle) / 1e6, 2) == 10.21
+    assert model.config.multiple == 32
+
+
+def test_the_papers_network_costs_what_model_md_counts() -> None:
+    """139.4 kMAC a pixel to encode, 176.0 for each of two decodes; attention less than 0.1 % of it."""
+    model = Alanet(presets()["paper"].config).to("meta")
+    frames = torch.rand(1, 2, 3, 352, 640, device="meta")
+    pixels = 352 * 640
+    with FlopCounterMode(display=False) as both:
+        latents = encode_clip(model, frames)
+    encode = both.get_total_flops() / 2 / 2
+    with FlopCounterMode(display=False) as decode:
+        render(model, latents, 0)
+    assert encode / pixels == pytest.approx(139.4e3, rel=0.001)
+    assert decode.get_total_flops() / 2 / 2 / pixels == pytest.approx(176.0e3, rel=0.002)
+
+
+def test_fast_has_2_2_million_parameters_and_costs_39_gflop_at_640x352() -> None:
+    model = Alanet(presets()["fast"].config).to("meta")
+    frames = torch.rand(1, 3, 3, 352, 640, device="meta")
+    assert round(parameters(model) / 1e6, 1) == 2.2
+    with FlopCounterMode(display=False) as encode:
+        latents = encode_clip(model, frames)
+    with FlopCounterMode(display=False) as generate:
+        render(model, latents, 1)
+    assert (encode.get_total_flops() / 3 + generate.get_total_flops()) / 1e9 == pytest.approx(39, abs=1)
+
+
+@pytest.mark.parametrize("name", ["paper", "fast"])
+def test_every_parameter_is_used(name: str) -> None:
+    """A gradient reaches all weights, so none is left over from a rewrite."""
+    torch.manual_seed(0)
+    model = Alanet(presets()[name].config)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.01)
+    latents = encode_clip(model, torch.rand(1, 4, 3, 64, 64))
+    sharp, middle = render(model, latents, 1)
+    (sharp.square().sum() + middle.square().sum()).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 130), width=st.integers(1, 130), fusion=st.sampled_from(["mean", "aligned"]))
+def test_every_size_from_1x1_comes_back_as_it_went_in(
+    tiny: Callable[..., Alanet], height: int, width: int, fusion: str
+) -> None:
+    stream = AlanetStream(tiny(3, fusion), StreamConfig(scene_threshold=0))
+    frame = torch.full((3, height, width), 0.5)
+    pairs = stream.push(frame) + stream.push(frame) + stream.drain()
+    assert {tuple(x.shape) for pair in pairs for x in (pair.sharp, pair.middle)} == {(3, height, width)}
+    assert all(x.isfinite().all() for pair in pairs for x in (pair.sharp, pair.middle))
+
+
+def test_the_identity_network_changes_nothing(clip: Callable[..., list[torch.Tensor]]) -> None:
+    frames = clip(5, 37, 23)
+    for window in (1, 3, 5):
+        stream = AlanetStream(identity_model(window), StreamConfig(scene_threshold=0))
+        pairs = [pair for frame in frames for pair in stream.push(frame)] + stream.drain()
+        for n, pair in enumerate(pairs):
+            assert torch.equal(pair.sharp, frames[n])
+            assert torch.equal(pair.middle, (frames[n] + frames[min(n + 1, 4)]) / 2)
+
+
+@pytest.mark.parametrize("name", ["fast"])
+def test_bfloat16_stays_close_to_float32(name: str) -> None:
+    frames = smooth_clip(4, 96, 128)
+    outputs = []
+    for precision in ("fp32", "bf16"):
+        stream = AlanetStream(load(name, precision=precision, device="cpu"))
+        pairs = [pair for frame in frames for pair in stream.push(frame, cut=False)] + stream.drain()
+        outputs.append(torch.stack([x for pair in pairs for x in (pair.sharp, pair.middle)]))
+    error = (outputs[0] - outputs[1]).square().mean()
+    assert -10 * error.log10() > 50
+
+
+def smooth_clip(length: int, height: int, width: int) -> list[torch.Tensor]:
+    """A textured plane that moves by 1.5 pixels a frame."""
+    rows = torch.arange(height)[:, None]
+    columns = torch.arange(width)
+    pictures = []
+    for n in range(length):
+        x = columns + 1.5 * n
+        planes = [(torch.sin(x / a) * torch.cos(rows / (a + 2)) + 1) / 2 for a in (3.0, 5.0, 9.0)]
+        pictures.append(torch.stack(planes))
+    return pictures
