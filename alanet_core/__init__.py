@@ -26,6 +26,7 @@ from alanet_core.errors import (
     WeightsError,
 )
 from alanet_core.latent import FramePair
+from alanet_core.memory import estimate_memory
 from alanet_core.model import Alanet, identity_model
 from alanet_core.presets import Preset, load, presets
 from alanet_core.streaming import AlanetStream, LatentRing, WindowRenderer
@@ -50,6 +51,7 @@ __all__ = [
     "WeightsError",
     "WindowRenderer",
     "__version__",
+    "estimate_memory",
     "identity_model",
     "load",
     "presets",

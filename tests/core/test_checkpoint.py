@@ -35,7 +35,7 @@ def test_weights_and_configuration_come_back_as_they_were(file: Path) -> None:
 def test_one_changed_byte_anywhere_is_noticed(file: Path) -> None:
     data = file.read_bytes()
     header = int.from_bytes(data[:8], "little")
-    config = data.index(b'channels')
+    config = data.index(b"channels")
     for place in (config + 14, 8 + header, 8 + header + 1000, len(data) - 1):
         file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         with pytest.raises((WeightsError, ConfigError), match=r"model must be .*; get the file again"):

@@ -31,7 +31,9 @@ def test_a_picture_that_fits_is_not_copied() -> None:
     assert Canvas(32, 64, 32).pad(frame).data_ptr() == frame.data_ptr()
 
 
-@pytest.mark.parametrize("wrong", [torch.rand(3, 4), torch.rand(1, 4, 4), torch.rand(3, 0, 4), torch.zeros(3, 4, 4).half()])
+@pytest.mark.parametrize(
+    "wrong", [torch.rand(3, 4), torch.rand(1, 4, 4), torch.rand(3, 0, 4), torch.zeros(3, 4, 4).half()]
+)
 def test_what_is_no_frame_is_refused_in_words(wrong: torch.Tensor) -> None:
     with pytest.raises(FrameError, match=r"^frame must be .*, got .*; "):
         check_frame(wrong)

@@ -45,9 +45,7 @@ def test_a_window_never_crosses_a_cut(n: int, expected: Task) -> None:
     ("window", "length", "n", "expected"),
     [(1, 9, 4, range(4, 6)), (3, 9, 4, range(3, 6)), (9, 9, 4, range(9)), (5, 9, 8, range(6, 9)), (3, 1, 0, range(1))],
 )
-def test_reach_is_half_a_window_back_and_at_least_one_ahead(
-    window: int, length: int, n: int, expected: range
-) -> None:
+def test_reach_is_half_a_window_back_and_at_least_one_ahead(window: int, length: int, n: int, expected: range) -> None:
     assert reach(n, window, length) == expected
 
 

@@ -1,11 +1,9 @@
 """The ring: keyed by frame number, two depths, fixed memory."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
-from alanet_core import Alanet, LatentRing, ModelConfig
+from alanet_core import LatentRing, ModelConfig
 from alanet_core.latent import Core, Latent
 
 
@@ -54,7 +52,7 @@ def test_it_copies_what_it_keeps_and_says_what_it_does_not_hold() -> None:
         ring.core(7)
 
 
-def test_memory_is_what_its_depths_say_and_never_grows(tiny: Callable[..., Alanet]) -> None:
+def test_memory_is_what_its_depths_say_and_never_grows() -> None:
     ring = LatentRing(shape(9, "mean"), slack=2)
     one = latent(0)
     ring.put(0, one)

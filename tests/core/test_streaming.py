@@ -11,7 +11,7 @@ from torch import Tensor
 
 from alanet_core import Alanet, AlanetStream, FrameError, FramePair, StreamConfig, StreamError, WindowRenderer
 from alanet_core.frames import Canvas
-from alanet_core.latent import Latent, Window
+from alanet_core.latent import Latent, MiddleSource, Window
 
 Tiny = Callable[..., Alanet]
 Clip = Callable[..., list[Tensor]]
@@ -28,6 +28,16 @@ def whole_clip(model: Alanet, frames: list[Tensor], cuts: set[int], config: Stre
     ]
     edges = [0, *sorted(cuts), len(frames)]
     pairs = []
+
+    def middle_of(n: int, made: Tensor | None, sharp: Tensor) -> tuple[Tensor | None, MiddleSource]:
+        if config.mode == "deblur":
+            return None, "none"
+        if made is not None:
+            return canvas.crop(model.generate_middle(made, latents[n], latents[n + 1]))[0], "made"
+        if n + 1 == len(frames) or config.scene_mode == "repeat":
+            return sharp, "repeat"
+        return (frames[n + 1], "next") if config.scene_mode == "next" else ((sharp + frames[n + 1]) / 2, "blend")
+
     for first, stop in pairwise(edges):
         for n in range(first, stop):
 
@@ -42,18 +52,8 @@ def whole_clip(model: Alanet, frames: list[Tensor], cuts: set[int], config: Stre
             if config.mode != "interpolate":
                 assert z.sharp is not None
                 sharp = canvas.crop(model.generate_sharp(z.sharp, near(n - 1), near(n), near(n + 1)))[0]
-            pairs.append(FramePair(n, sharp, *_middle(model, z.middle, near, n, sharp, frames, config, canvas)))
+            pairs.append(FramePair(n, sharp, *middle_of(n, z.middle, sharp)))
     return pairs
-
-
-def _middle(model, z, near, n, sharp, frames, config, canvas):
-    if config.mode == "deblur":
-        return None, "none"
-    if z is not None:
-        return canvas.crop(model.generate_middle(z, near(n), near(n + 1)))[0], "made"
-    if n + 1 == len(frames) or config.scene_mode == "repeat":
-        return sharp, "repeat"
-    return (frames[n + 1], "next") if config.scene_mode == "next" else ((sharp + frames[n + 1]) / 2, "blend")
 
 
 def streamed(model: Alanet, frames: list[Tensor], cuts: set[int], config: StreamConfig) -> list[FramePair]:

@@ -1,0 +1,35 @@
+"""The predicted memory against the peak of a fresh process that runs the stream."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from alanet_core import estimate_memory, presets
+
+MEASURE = """
+import resource, sys, torch, alanet_core as alanet
+model = alanet.load("fast", precision=sys.argv[1], device="cpu")
+stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before, frame = peak(), torch.rand(3, 1080, 1920)
+for _ in range(3):
+    stream.push(frame)
+print(before, peak())
+"""
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_peak_memory_at_1080p_is_predicted_within_a_fifth(precision: str, dtype: torch.dtype) -> None:
+    out = subprocess.run([sys.executable, "-c", MEASURE, precision], capture_output=True, text=True, check=True)
+    before, peak = map(int, out.stdout.split())
+    predicted = before + estimate_memory(presets()["fast"].config, 1080, 1920, dtype)
+    assert predicted == pytest.approx(peak, rel=0.2)
+
+
+def test_memory_grows_with_the_picture_and_hardly_with_the_window() -> None:
+    fast, paper = presets()["fast"].config, presets()["paper"].config
+    assert estimate_memory(fast, 704, 1280) / estimate_memory(fast, 352, 640) == pytest.approx(4, rel=0.1)
+    wide = type(paper)(window=9)
+    assert estimate_memory(wide, 352, 640) / estimate_memory(paper, 352, 640) < 1.5
