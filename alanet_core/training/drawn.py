@@ -46,8 +46,8 @@ def _background(rng: Rng, xx: Plane, yy: Plane) -> Plane:
 
 def _ramp(rng: Rng, xx: Plane, yy: Plane) -> Plane:
     angle = rng.uniform(0, 2 * math.pi)
-    along = math.cos(angle) * xx + math.sin(angle) * yy
-    return ((along - along.min()) / max(float(np.ptp(along)), 1.0)).astype(np.float32)
+    along: Plane = math.cos(angle) * xx + math.sin(angle) * yy
+    return np.asarray((along - along.min()) / max(float(np.ptp(along)), 1.0), np.float32)
 
 
 def _clouds(rng: Rng, height: int, width: int, *, slope: float) -> Plane:

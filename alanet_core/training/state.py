@@ -1,0 +1,106 @@
+"""The state of a run in one safetensors file: network, moving average, moments, and in its header JSON for the rest.
+
+Nothing is pickled; the file appears whole or not at all, so a run can be stopped at any moment.
+"""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from alanet_core.config import ModelConfig
+from alanet_core.errors import WeightsError, must
+from alanet_core.model import Alanet
+from alanet_core.training.settings import TrainConfig
+
+STATE_FILE = "state.safetensors"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class TrainState:
+    """What a run is made of. updates: steps that changed the weights; steps: those and the ones passed over."""
+
+    model: Alanet
+    average: Alanet
+    optimizer: torch.optim.AdamW
+    config: TrainConfig
+    steps: int = 0
+    updates: int = 0
+    minutes: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """How many samples have been drawn since the run began, each as often as it was."""
+        return self.steps * self.config.batch
+
+
+def begin(model: Alanet, config: TrainConfig) -> TrainState:
+    """A run at step 0, from a network on its device in float32."""
+    model = model.to(memory_format=torch.channels_last).train().requires_grad_(True)  # type: ignore[call-overload]
+    average = copy.deepcopy(model).requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.rate, weight_decay=config.weight_decay)
+    return TrainState(model, average, optimizer, config)
+
+
+def save_state(folder: Path, state: TrainState) -> None:
+    """Write the state into a folder that exists, in place of what was there."""
+    tensors: dict[str, Tensor] = {}
+    for prefix, network in (("model", state.model), ("average", state.average)):
+        tensors |= {f"{prefix}/{name}": x for name, x in network.state_dict().items()}
+    for name, parameter in state.model.named_parameters():
+        kept = state.optimizer.state.get(parameter, {})
+        tensors |= {f"{moment}/{name}": kept[moment] for moment in _MOMENTS if moment in kept}
+    header = {
+        "config": state.config.to_json(),
+        "model": state.model.config.to_json(),
+        "counters": json.dumps({"steps": state.steps, "updates": state.updates, "minutes": state.minutes}),
+        "notes": json.dumps(state.notes),
+    }
+    part = folder / (STATE_FILE + ".part")
+    save_file({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, part, metadata=header)
+    part.replace(folder / STATE_FILE)
+
+
+def load_state(folder: Path, device: torch.device) -> TrainState:
+    """Read what `save_state` wrote. Raises WeightsError for a missing or damaged file."""
+    path = folder / STATE_FILE
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+        config = TrainConfig.from_mapping(json.loads(header["config"]))
+        shape = ModelConfig.from_json(header["model"])
+        counters, notes = json.loads(header["counters"]), json.loads(header["notes"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            must("out", f"a folder with a whole {STATE_FILE} for --resume", str(folder), "begin anew without --resume")
+        ) from error
+    network = Alanet(shape, "training")
+    network.load_state_dict(_with_prefix(tensors, "model"))
+    state = begin(network.to(device), config)
+    state.average.load_state_dict(_with_prefix(tensors, "average"))
+    _restore_moments(state, tensors, counters["updates"])
+    state.steps, state.updates, state.minutes = counters["steps"], counters["updates"], counters["minutes"]
+    state.notes = notes
+    return state
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix + "/"): x for name, x in tensors.items() if name.startswith(prefix + "/")}
+
+
+def _restore_moments(state: TrainState, tensors: dict[str, Tensor], updates: int) -> None:
+    moments = {moment: _with_prefix(tensors, moment) for moment in _MOMENTS}
+    for name, parameter in state.model.named_parameters():
+        if name in moments[_MOMENTS[0]]:
+            # In the layout of the weights, as it was: another layout adds up in another order.
+            kept = {m: torch.empty_like(parameter.detach()).copy_(moments[m][name]) for m in _MOMENTS}
+            state.optimizer.state[parameter] = {"step": torch.tensor(float(updates)), **kept}

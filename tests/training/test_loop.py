@@ -1,0 +1,218 @@
+"""The loop: deterministic, resumable, and robust against numbers that are none."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import alanet_core as alanet
+from alanet_core.errors import AlanetError, ConfigError, WeightsError
+from alanet_core.model import Alanet
+from alanet_core.model.clip import encode_clip, render
+from alanet_core.training.loop import Budget, rate_factor, train, train_step
+from alanet_core.training.photos import PhotoSet
+from alanet_core.training.pool import Batch, SamplePool
+from alanet_core.training.samples import SampleMaker
+from alanet_core.training.settings import TrainConfig
+from alanet_core.training.state import begin, load_state, save_state
+from alanet_core.training.step import forward_middle
+
+
+def pool_for(config: TrainConfig, photos: PhotoSet) -> SamplePool:
+    maker = SampleMaker(config.samples, config.seed, photos)
+    return SamplePool(maker, seed=config.seed, batch=config.batch, capacity=config.pool, first=8, reuse=2.0, workers=0)
+
+
+def weights_of(model: Alanet) -> dict[str, torch.Tensor]:
+    return {name: x.detach().clone() for name, x in model.state_dict().items()}
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    for name, x in a.items():
+        assert torch.equal(x, b[name]), name
+
+
+def moving_waves() -> Batch:
+    """A batch written down as a formula, so that nothing but the step itself can change what comes of it."""
+    x, y = torch.arange(32.0), torch.arange(32.0)[:, None]
+    phases = torch.tensor([0.0, 1.0, 2.0]).view(3, 1, 1)
+
+    def at(time: float) -> torch.Tensor:
+        return 0.5 + 0.3 * torch.sin(0.4 * (x - 3 * time) + 0.2 * y + phases) + 0.1 * torch.cos(0.9 * (y + 2 * time))
+
+    sharp = torch.stack([at(n) for n in range(4)])
+    blurry = torch.stack([torch.stack([at(n + k / 8) for k in range(-5, 6)]).mean(0) for n in range(4)])
+    middle = torch.stack([at(n + 0.5) for n in range(3)])
+    return Batch(torch.stack((blurry, sharp)), torch.stack((sharp, sharp)), torch.stack((middle, middle)))
+
+
+# (sharp, middle) of steps 1 to 3 of the tiny network, fp32, torch 2.13 on x86-64; the first is that of an untrained
+# one, whose corrections are zero: input against sharp, and blend against middle.
+RECORDED = [(0.01231068, 0.04713525), (0.01223555, 0.04691316), (0.01225350, 0.04641561)]
+
+
+def test_the_first_steps_have_the_recorded_losses(tiny_model: Alanet, tiny_config: TrainConfig) -> None:
+    state = begin(tiny_model, tiny_config)
+    steps = [train_step(state, _Always(moving_waves()), 0.0) for _ in range(3)]  # type: ignore[arg-type]
+    assert [(s.sharp, s.middle) for s in steps] == [pytest.approx(pair, rel=1e-4) for pair in RECORDED]
+
+
+def test_two_runs_give_the_same_numbers(tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet) -> None:
+    runs = []
+    for _ in range(2):
+        state, pool = begin(_copy(tiny_model), tiny_config), pool_for(tiny_config, drawn_photos)
+        losses = [train_step(state, pool, 0.0) for _ in range(4)]
+        runs.append((losses, weights_of(state.model)))
+    assert runs[0][0] == runs[1][0]
+    assert_same(runs[0][1], runs[1][1])
+
+
+def test_a_resumed_run_equals_an_unbroken_one(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
+) -> None:
+    budget = Budget(steps=7)
+    unbroken = begin(_copy(tiny_model), tiny_config)
+    train(unbroken, pool_for(tiny_config, drawn_photos), tmp_path, budget)
+
+    broken = begin(_copy(tiny_model), tiny_config)
+    train(broken, pool_for(tiny_config, drawn_photos), tmp_path, budget, stop=lambda: broken.steps == 3)
+    assert broken.steps == 3
+    resumed = load_state(tmp_path, torch.device("cpu"))
+    train(resumed, pool_for(tiny_config, drawn_photos), tmp_path, budget)
+
+    assert (resumed.steps, resumed.updates) == (7, 7)
+    assert_same(weights_of(unbroken.model), weights_of(resumed.model))
+    assert_same(weights_of(unbroken.average), weights_of(resumed.average))
+
+
+def test_what_ships_is_the_average_and_alanet_load_takes_it(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
+) -> None:
+    state = begin(tiny_model, tiny_config)
+    train(state, pool_for(tiny_config, drawn_photos), tmp_path, Budget(steps=3))
+    shipped = alanet.load(tmp_path / "weights.safetensors", device="cpu", precision="fp32")
+    assert shipped.config == tiny_model.config
+    assert_same(weights_of(state.average), weights_of(shipped))
+
+
+def test_training_lowers_the_loss(tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet) -> None:
+    config = dataclasses.replace(tiny_config, rate=3e-3)
+    state = begin(tiny_model, config)
+    batch = pool_for(config, drawn_photos).draw(0)
+    darker = dataclasses.replace(batch, sharp=0.7 * batch.sharp, middle=0.7 * batch.middle)
+    steps = [train_step(state, _Always(darker), 0.0) for _ in range(40)]  # type: ignore[arg-type]
+    assert steps[-1].sharp + steps[-1].middle < 0.8 * (steps[0].sharp + steps[0].middle)
+
+
+def test_a_step_that_is_not_finite_changes_no_weight_and_is_counted(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet
+) -> None:
+    state = begin(tiny_model, tiny_config)
+    good = pool_for(tiny_config, drawn_photos).draw(0)
+    bad = dataclasses.replace(good, inputs=torch.full_like(good.inputs, math.nan))
+    train_step(state, _Always(good), 0.0)  # type: ignore[arg-type]
+    before = weights_of(state.model)
+    assert train_step(state, _Always(bad), 0.0).skipped  # type: ignore[arg-type]
+    assert_same(before, weights_of(state.model))
+    assert (state.steps, state.updates) == (2, 1)
+
+
+def test_nothing_but_steps_that_are_not_finite_ends_the_run_with_a_word(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
+) -> None:
+    good = pool_for(tiny_config, drawn_photos).draw(0)
+    bad = dataclasses.replace(good, sharp=torch.full_like(good.sharp, math.inf))
+    with pytest.raises(AlanetError, match="loss must be finite"):
+        train(begin(tiny_model, tiny_config), _Always(bad), tmp_path, Budget(steps=1000))  # type: ignore[arg-type]
+
+
+def test_a_session_ends_when_its_minutes_are_spent(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
+) -> None:
+    state = begin(tiny_model, tiny_config)
+    train(state, pool_for(tiny_config, drawn_photos), tmp_path, Budget(minutes=0.01))
+    assert state.steps > 0
+    assert load_state(tmp_path, torch.device("cpu")).steps == state.steps
+
+
+def test_the_log_holds_a_line_of_json_for_each_interval(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
+) -> None:
+    state = begin(tiny_model, tiny_config)
+    train(state, pool_for(tiny_config, drawn_photos), tmp_path, Budget(steps=5), log_every=2,
+          validate=lambda _: {"gain": 1.0})
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 5, 5]
+    assert lines[0]["samples"] == 4
+    assert lines[0]["sharp"] > 0
+    assert lines[-1]["gain"] == 1.0
+
+
+def test_the_outputs_that_are_trained_are_those_of_the_plain_clip(tiny_model: Alanet) -> None:
+    clip = torch.rand(2, 4, 3, 32, 48)
+    with torch.no_grad():
+        torch.nn.init.normal_(tiny_model.middle.get_submodule("head")[-1].weight, std=0.1)  # type: ignore[index]
+        sharp, middle = forward_middle(tiny_model, clip)
+        latents = encode_clip(tiny_model, clip)
+        plain = [render(tiny_model, latents, n) for n in (1, 2)]
+    torch.testing.assert_close(sharp[:, 0], plain[0][0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(sharp[:, 1], plain[1][0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(middle, plain[0][1], atol=1e-5, rtol=0)
+
+
+def test_the_rate_rises_stays_and_cools_down() -> None:
+    config = TrainConfig(warm_up=10, cool_down=0.5)
+    assert rate_factor(config, 0, 0.0) == pytest.approx(0.1)
+    assert rate_factor(config, 9, 0.1) == 1.0
+    assert rate_factor(config, 1000, 0.5) == 1.0
+    assert rate_factor(config, 1000, 0.75) == pytest.approx(0.51)
+    assert rate_factor(config, 1000, 1.0) == pytest.approx(0.02)
+    assert rate_factor(TrainConfig(warm_up=1, cool_down=0.0), 5, 1.0) == 1.0
+
+
+def test_a_budget_is_minutes_or_steps() -> None:
+    assert Budget(minutes=2).spent(99, 30.0) == pytest.approx(0.25)
+    assert Budget(steps=10).spent(5, 1e9) == pytest.approx(0.5)
+    assert Budget(minutes=0).spent(0, 0.0) == 1.0
+    for wrong in ({}, {"minutes": 1.0, "steps": 1}, {"minutes": -1.0}):
+        with pytest.raises(ConfigError, match="budget must be"):
+            Budget(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_state_that_is_missing_or_cut_short_is_refused(
+    tiny_model: Alanet, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match="--resume"):
+        load_state(tmp_path, torch.device("cpu"))
+    save_state(tmp_path, begin(tiny_model, tiny_config))
+    file = tmp_path / "state.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="--resume"):
+        load_state(tmp_path, torch.device("cpu"))
+
+
+def test_the_process_keeps_its_own_setting_for_determinism(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
+) -> None:
+    before = torch.are_deterministic_algorithms_enabled()
+    train(begin(tiny_model, tiny_config), pool_for(tiny_config, drawn_photos), tmp_path, Budget(steps=1))
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
+class _Always:
+    """A pool that gives one batch for ever."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def draw(self, step: int) -> Batch:  # noqa: ARG002  (the pool's own signature)
+        return self._batch
+
+
+def _copy(model: Alanet) -> Alanet:
+    twin = Alanet(model.config, model.name)
+    twin.load_state_dict(model.state_dict())
+    return twin
