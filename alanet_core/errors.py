@@ -33,6 +33,10 @@ class MediaError(AlanetError):
     """A file cannot be read or written."""
 
 
+class RefusedError(MediaError):
+    """A file was refused at the door: nothing has been written."""
+
+
 def must(argument: str, expected: str, got: object, remedy: str) -> str:
     """The one shape of an error message: what, what was expected, what came, what to do."""
     shown = repr(got) if isinstance(got, str) else str(got)
