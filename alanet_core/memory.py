@@ -39,7 +39,7 @@ def estimate_memory(config: ModelConfig, height: int, width: int, dtype: torch.d
         sharp = model.generate_sharp(z.sharp, held, held, held)
         middle = model.generate_middle(z.middle, held, held)
         del sharp, middle
-    return round(live.peak * WORKSPACE)
+    return int(live.peak * WORKSPACE)
 
 
 class _LiveBytes(TorchDispatchMode):
