@@ -5,6 +5,24 @@ Values stay gamma-coded: no transfer function is applied in either direction.
 """
 
 from alanet_core.color.convert import from_rgb, to_rgb
-from alanet_core.color.format import CHROMA_SITES, FAMILIES, MATRICES, PixelFormat
+from alanet_core.color.format import (
+    CHROMA_SITES,
+    FAMILIES,
+    MATRICES,
+    ChromaSite,
+    Family,
+    MatrixName,
+    PixelFormat,
+)
 
-__all__ = ["CHROMA_SITES", "FAMILIES", "MATRICES", "PixelFormat", "from_rgb", "to_rgb"]
+__all__ = [
+    "CHROMA_SITES",
+    "FAMILIES",
+    "MATRICES",
+    "ChromaSite",
+    "Family",
+    "MatrixName",
+    "PixelFormat",
+    "from_rgb",
+    "to_rgb",
+]

@@ -69,6 +69,16 @@ class WindowRenderer:
             self._encode_missing(work, frame)
             return self._stages.render(work)
 
+    def begins_shot(self, k: int, fetch: Fetch) -> bool:
+        """Whether `scenes` finds a cut between frames k - 1 and k, 1 <= k < length; for hosts that pass it on.
+
+        fetch(k): as for `pair`, asked for these two frames at most, and for none that a pair was made of lately.
+        """
+        self._check(k - 1)
+        self._check(k)
+        with self._lock:
+            return self._found_cut(k, lambda number: self._checked(fetch(number)))
+
     @property
     def encodes(self) -> int:
         """How many times a frame has been encoded so far."""

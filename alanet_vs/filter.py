@@ -1,0 +1,106 @@
+"""`enhance`: everything that is checked and decided once a clip, before its first frame."""
+
+import vapoursynth as vs
+
+import alanet_core as alanet
+from alanet_core.config import Mode, SceneMode
+from alanet_core.errors import must
+from alanet_vs import shared
+from alanet_vs.pairs import PairMaker
+from alanet_vs.planes import MATRIX_BY_NAME
+
+MAX_FRAMES = 2**31 - 1  # VapourSynth counts frames in a C int
+
+
+def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by place, too
+    clip: vs.VideoNode,
+    model: str = "default",
+    mode: Mode = "joint",
+    device: str = "auto",
+    precision: str = "auto",
+    scene_threshold: float = alanet.StreamConfig.scene_threshold,
+    scene_mode: SceneMode = "repeat",
+    matrix: str = "auto",
+    overlap: bool = True,
+    allow_untrained: bool = False,
+) -> vs.VideoNode:
+    """Deblur a clip and double its frame rate; the same as `core.alanet.Enhance`.
+
+    clip: constant format and size, progressive; RGB, YUV or GRAY, 8..16 bit integer, half or float. The result has
+        the same format, size and properties, and in modes "joint" and "interpolate" twice the frames.
+    model: a preset (`core.alanet.Models()`) or the path of a .safetensors file written by alanet.
+    mode: "joint" sharp frames and middles, "deblur" sharp frames alone, "interpolate" input frames and middles.
+    device: "auto" (CUDA where there is one, else the CPU), "cpu", "cuda" or "cuda:N".
+    precision: "auto" (bf16 where the device computes in it, else fp32), "fp32", "bf16" or "fp16".
+    scene_threshold: 0..1: a cut is where two frames differ by more; 0 looks for none. Frames that say themselves
+        (`_SceneChangePrev`, `_SceneChangeNext`) are believed in any case.
+    scene_mode: what stands for the middle before a cut: "repeat" the sharp frame, "next" the frame after the cut,
+        "blend" the mean of the two.
+    matrix: of YUV frames that do not say it (`_Matrix` absent or 2): "auto" (709 for HD sizes, else 170m), or a name
+        that VapourSynth's resizers know: 709, fcc, 470bg, 170m, 240m, ycgco, 2020ncl.
+    overlap: on CUDA, run the network's stages side by side; changes no pixel.
+    allow_untrained: take a preset without trained weights; its pictures are noise.
+
+    Raises vapoursynth.Error with one line that says what to do.
+    """
+    try:
+        config = alanet.StreamConfig(
+            mode=mode, scene_threshold=scene_threshold, scene_mode=scene_mode, overlap=bool(overlap)
+        )
+        _check_matrix(matrix)
+        _check_clip(clip, doubles=mode != "deblur")
+        network = shared.network(model, device=device, precision=precision, allow_untrained=bool(allow_untrained))
+        make = PairMaker(network, config, clip.num_frames, MATRIX_BY_NAME.get(matrix))
+        return _render(clip, make, split=mode != "deblur")
+    except alanet.AlanetError as error:
+        raise vs.Error(f"alanet: {error}") from error
+
+
+def _check_matrix(matrix: str) -> None:
+    if matrix != "auto" and matrix not in MATRIX_BY_NAME:
+        names = ", ".join(("auto", *MATRIX_BY_NAME))
+        raise alanet.ConfigError(must("matrix", f"one of {names}", matrix, "use auto"))
+
+
+def _check_clip(clip: vs.VideoNode, *, doubles: bool) -> None:
+    """Refuse what no frame of the clip could pass. What only frames can tell (fields, colour) is checked with them."""
+    if not isinstance(clip, vs.VideoNode):
+        raise alanet.ConfigError(must("clip", "a video clip", type(clip).__name__, "pass a VideoNode"))
+    if clip.format.color_family == vs.UNDEFINED:
+        raise alanet.ConfigError(
+            must("clip", "of constant format", "a variable one", "convert it: clip.resize.Bicubic(format=vs.YUV420P8)")
+        )
+    if not clip.width or not clip.height:
+        raise alanet.ConfigError(
+            must("clip", "of constant size", "a variable one", "convert it: clip.resize.Bicubic(width=..., height=...)")
+        )
+    if clip.gpu_resident:
+        raise alanet.ConfigError(must("clip", "in main memory", "one on the GPU", "pass clip.std.GPUDownload()"))
+    if clip.format.sample_type == vs.INTEGER and clip.format.bits_per_sample > 16:
+        raise alanet.ConfigError(
+            must("clip", "of 8..16 bits, half or float", clip.format.name, "convert it: clip.resize.Point(format=...)")
+        )
+    if doubles and clip.num_frames > MAX_FRAMES // 2:
+        raise alanet.ConfigError(
+            must(
+                "clip",
+                f"of at most {MAX_FRAMES // 2} frames, as VapourSynth counts no further than twice that",
+                clip.num_frames,
+                "cut it: clip[:1000000], or use mode='deblur'",
+            )
+        )
+
+
+def _render(clip: vs.VideoNode, make: PairMaker, *, split: bool) -> vs.VideoNode:
+    plugin = getattr(vs.core, "alanet", None)
+    if plugin is None:
+        raise alanet.ConfigError(
+            must(
+                "core.alanet",
+                "VapourSynth's plug-in of alanet",
+                "nothing",
+                "reinstall alanet where VapourSynth and a C compiler are found; `alanet doctor` says what is missing",
+            )
+        )
+    node: vs.VideoNode = plugin.Render(clip, back=make.back, ahead=make.ahead, split=split, make=make)
+    return node
