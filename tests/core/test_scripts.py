@@ -1,0 +1,68 @@
+"""The scripts of the set-up fail with one clear line, before anything is changed."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def set_up(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [root / "scripts" / "setup.sh", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def programs(folder: Path, **scripts: str) -> str:
+    """A PATH on which these programs come first."""
+    for name, script in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_every_script_is_valid_bash_and_may_be_run(root: Path) -> None:
+    scripts = [*(root / "scripts").glob("*.sh"), root / ".ci" / "run"]
+    assert {"setup.sh", "demo.sh", "test.sh", "check.sh", "run"} <= {script.name for script in scripts}
+    for script in scripts:
+        assert os.access(script, os.X_OK), script
+        subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_set_up_refuses_a_level_it_does_not_know(root: Path) -> None:
+    done = set_up(root, "everything")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "scripts/setup.sh: the argument must be run or dev, got everything\n"
+
+
+@pytest.mark.parametrize("may_be_root", [False, True])
+def test_missing_system_packages_are_named_in_the_line_to_type(root: Path, tmp_path: Path, may_be_root: bool) -> None:
+    path = programs(
+        tmp_path,
+        id="echo 0" if may_be_root else "echo 1000",
+        sudo="exit 1",
+        dpkg_query="echo 'ffmpeg/installed '",
+        apt_get="echo 'this must not run' >&2; exit 1",
+    )
+    done = set_up(root, "dev", PATH=path, ALANET_NO_APT="1" if may_be_root else "")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "type: sudo apt-get install -y --no-install-recommends gstreamer1.0-tools " in line
+    assert " ffmpeg" not in line
+    assert ("ALANET_NO_APT" in line) is may_be_root
+
+
+def test_a_failing_apt_shows_its_own_words_first(root: Path, tmp_path: Path) -> None:
+    path = programs(
+        tmp_path, id="echo 0", dpkg_query="echo 'nothing/installed '", apt_get="echo 'E: no network' >&2; exit 100"
+    )
+    done = set_up(root, "dev", PATH=path, ALANET_NO_APT="")
+    assert done.returncode == 1
+    *_, words, line = done.stderr.splitlines()
+    assert words == "E: no network"
+    assert line.startswith("scripts/setup.sh: apt-get failed; see its message above, then type: sudo apt-get install")
