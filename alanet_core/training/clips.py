@@ -38,17 +38,23 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
 
 
-def frames_of(path: Path, *, wanted: range | None = None) -> Iterator[Tensor]:
-    """The frames of a clip, or those whose number is in `wanted`, each [3,H,W] uint8 RGB, as they are stored.
+def frames_of(path: Path, *, wanted: range | None = None, width: int | None = None) -> Iterator[Tensor]:
+    """The frames of a clip, or those whose number is in `wanted`, each [3,H,W] uint8 RGB.
 
-    Raises MediaError where nothing can be decoded. Frames after a damaged place are left out.
+    width: shrink wider frames to this width, each pixel the mean of the area it covers; smaller ones stay.
+    Raises MediaError where nothing can be decoded.
     """
     if path.is_dir():
         pictures = _pictures(path)
-        yield from (read_picture(pictures[n]) for n in (wanted or range(len(pictures))) if n < len(pictures))
+        for n in wanted or range(len(pictures)):
+            if n < len(pictures):
+                yield _shrink(read_picture(pictures[n]), width)
         return
     for frame in _decode(path, wanted):
-        yield torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1).contiguous()
+        columns = min(frame.width, width or frame.width)
+        rows = round(frame.height * columns / frame.width)
+        small = frame.reformat(width=columns, height=rows, format="rgb24", interpolation="AREA")
+        yield torch.from_numpy(small.to_ndarray()).permute(2, 0, 1).contiguous()
 
 
 def count_frames(path: Path) -> int:
@@ -56,11 +62,11 @@ def count_frames(path: Path) -> int:
     return len(_pictures(path)) if path.is_dir() else sum(1 for _ in _decode(path, None))
 
 
-def middle_frames(path: Path, count: int) -> list[Tensor]:
-    """The `count` frames round the middle of a clip, or all where there are fewer; each [3,H,W] uint8 RGB."""
-    total = count_frames(path)
-    start = max(0, (total - count) // 2)
-    return list(frames_of(path, wanted=range(start, min(start + count, total))))
+def _shrink(picture: Tensor, width: int | None) -> Tensor:
+    if width is None or picture.shape[2] <= width:
+        return picture
+    size = (round(picture.shape[1] * width / picture.shape[2]), width)
+    return F.interpolate(picture[None].float(), size=size, mode="area")[0].round_().to(torch.uint8)
 
 
 def _decode(path: Path, wanted: range | None) -> Iterator[av.VideoFrame]:
@@ -76,14 +82,6 @@ def _decode(path: Path, wanted: range | None) -> Iterator[av.VideoFrame]:
                     yield frame
     except av.FFmpegError as error:
         raise MediaError(must("clip", "a readable video", str(path), f"remove it ({error})")) from error
-
-
-def shrink_to_width(frame: Tensor, width: int) -> Tensor:
-    """[3,H,W] uint8 -> the same, at most `width` wide, by an antialiased filter; never enlarged."""
-    if frame.shape[2] <= width:
-        return frame
-    size = (round(frame.shape[1] * width / frame.shape[2]), width)
-    return F.interpolate(frame[None], size=size, mode="bilinear", antialias=True)[0]
 
 
 def motion_per_frame(frames: Tensor) -> Tensor:

@@ -12,9 +12,6 @@ from alanet_core.errors import MediaError, must
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
-_HELD_OUT_SHARE = 16
-"""One photograph in so many is never trained on."""
-
 
 class PhotoSet:
     """Many uint8 RGB pictures of different sizes in one flat block: cheap to share with a process, quick to index."""
@@ -51,9 +48,9 @@ def find_photos(folder: Path) -> list[Path]:
     return found
 
 
-def is_held_out(path: Path) -> bool:
-    """Whether training leaves this picture out, for validation: decided by its file name alone, about one in 16."""
-    return hashlib.sha256(path.name.encode()).digest()[0] % _HELD_OUT_SHARE == 0
+def is_held_out(path: Path, *, one_in: int = 16) -> bool:
+    """Whether training leaves this file out, for validation: decided by its name alone, about one in so many."""
+    return hashlib.sha256(path.name.encode()).digest()[0] % one_in == 0
 
 
 def read_picture(path: Path) -> Tensor:

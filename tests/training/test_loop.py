@@ -208,7 +208,7 @@ class _Always:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
 
-    def draw(self, step: int) -> Batch:  # noqa: ARG002  (the pool's own signature)
+    def draw(self, step: int) -> Batch:
         return self._batch
 
 

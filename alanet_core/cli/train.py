@@ -1,0 +1,162 @@
+"""`alanet train`: train a network on photographs and clips, for as long as is asked, and go on later."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alanet_core.errors import ConfigError, must
+
+if TYPE_CHECKING:
+    import torch
+
+    from alanet_core.model import Alanet
+    from alanet_core.training.materials import Materials
+    from alanet_core.training.settings import TrainConfig
+    from alanet_core.training.state import TrainState
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to argparse's subparsers."""
+    parser = sub.add_parser(
+        "train",
+        help="train a network on photographs and clips of your own",
+        description="Makes blurry low-rate clips from photographs (and clips) on the fly and trains on them until the "
+        "minutes are spent or Ctrl-C; then OUT holds weights.safetensors (for --model), state.safetensors (for "
+        "--resume) and log.jsonl.",
+    )
+    parser.add_argument("--photos", type=Path, required=True, help="folder of sharp photographs; one in 16 is held out")
+    parser.add_argument("--clips", type=Path, help="folder of video clips, used as well; one in 4 is held out")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log; made if missing")
+    parser.add_argument("--minutes", type=float, help="how long to train")
+    parser.add_argument("--steps", type=int, help="train until the run has made so many steps, instead of --minutes")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on with the run in OUT, with its own settings")
+    start.add_argument("--init", type=Path, help="begin with these weights (.safetensors)")
+    start.add_argument("--config", metavar="PRESET", default="fast", help="begin untrained in this preset's shape")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn at random")
+    parser.add_argument("--batch", type=int, help="samples a step")
+    parser.add_argument("--size", type=int, help="height and width of a sample, in pixels")
+    parser.add_argument("--rate", type=float, help="learning rate of AdamW")
+    parser.add_argument("--perceptual", type=float, help="weight of the second term of eq. 8")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of the convolutions while training")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    parser.add_argument("--deterministic", action="store_true", help="the same run twice gives the same weights (CPU)")
+    parser.add_argument("--nice", type=int, default=0, help="lower the priority by this much, 19 at most")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train -> 0 when the budget is spent, 130 when stopped by a signal; both times all is saved."""
+    from alanet_core.presets import find_device
+    from alanet_core.training.loop import Budget, train
+    from alanet_core.training.materials import gather
+    from alanet_core.training.pool import SamplePool
+    from alanet_core.training.samples import SampleMaker
+    from alanet_core.training.state import STATE_FILE
+    from alanet_core.training.validation import Validation
+
+    budget = Budget(minutes=args.minutes, steps=args.steps)
+    device = find_device(args.device)
+    if not args.resume and (args.out / STATE_FILE).exists():
+        raise ConfigError(must("out", "a new folder, or used with --resume", str(args.out), "nothing was overwritten"))
+    state = _begin(args, device)
+    materials = gather(args.photos, args.clips)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.nice:
+        os.nice(args.nice)
+    config = state.config
+    maker = SampleMaker(config.samples, config.seed, materials.photos, materials.clips)
+    pool = SamplePool(maker, seed=config.seed, batch=config.batch, capacity=config.pool, reuse=config.reuse,
+                      workers=args.workers)
+    validation = Validation(materials.held_out, frames=config.samples.frames, size=config.samples.size)
+    _say(_opening(state, materials))
+    stopped = _stop_on_signals()
+    try:
+        train(state, pool, args.out, budget, validate=validation, stop=stopped, report=lambda line: _say(_line(line)))
+    finally:
+        pool.close()
+    _say(f"saved {args.out}: {state.samples} samples, {state.minutes:.1f} minutes in all")
+    return 130 if stopped() else 0
+
+
+def _begin(args: argparse.Namespace, device: "torch.device") -> "TrainState":
+    """The run to go on with, or a new one."""
+    from alanet_core.training.state import begin, load_state
+
+    if args.resume:
+        if given := [name for name in _SETTINGS if getattr(args, name) is not None]:
+            raise ConfigError(must(f"--{given[0]}", "left out with --resume", getattr(args, given[0]),
+                                   "a run keeps the settings that it was begun with"))
+        return load_state(args.out, device)
+    model = _network(args)
+    return begin(model.to(device), _settings(args, model))
+
+
+_SETTINGS = ("batch", "size", "rate", "perceptual", "precision")
+
+
+def _network(args: argparse.Namespace) -> "Alanet":
+    import torch
+
+    from alanet_core import checkpoint
+    from alanet_core.model import Alanet
+    from alanet_core.presets import presets
+
+    if args.init is not None:
+        return checkpoint.restore(args.init, "training")
+    known = presets()
+    if args.config not in known:
+        raise ConfigError(must("config", f"one of {', '.join(known)}", args.config, "see `alanet models`"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(args.seed)
+        return Alanet(known[args.config].config, "training")
+
+
+def _settings(args: argparse.Namespace, model: "Alanet") -> "TrainConfig":
+    from alanet_core.training.samples import SampleConfig
+    from alanet_core.training.settings import TrainConfig
+    from alanet_core.training.step import frames_for
+
+    given = {name: getattr(args, name) for name in _SETTINGS if name != "size" and getattr(args, name) is not None}
+    size = SampleConfig().size if args.size is None else args.size
+    if size < 1 or size % model.config.multiple:
+        raise ConfigError(must("size", f"a multiple of {model.config.multiple}", size, "use 128"))
+    samples = SampleConfig(frames=frames_for(model.config), size=size)
+    return TrainConfig(seed=args.seed, deterministic=args.deterministic, samples=samples, **given)
+
+
+def _stop_on_signals() -> Callable[[], bool]:
+    """From now on SIGINT and SIGTERM ask the loop to end after its step; a second one ends the process."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGTERM, note)
+    return lambda: bool(received)
+
+
+def _opening(state: "TrainState", materials: "Materials") -> str:
+    parameters = sum(p.numel() for p in state.model.parameters())
+    return (
+        f"{parameters / 1e6:.2f} M parameters on {state.model.device}, step {state.steps}; "
+        f"{len(materials.photos)} pictures, {len(materials.held_out)} held out, {len(materials.clips)} clips"
+    )
+
+
+def _line(figures: dict[str, float]) -> str:
+    head = f"step {figures['step']:.0f}  {figures['minutes']:.1f} min "
+    rest = {name: value for name, value in figures.items() if name not in ("step", "samples", "minutes")}
+    return head + "  ".join(f"{name} {value:.5g}" for name, value in rest.items())
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
