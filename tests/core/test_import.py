@@ -1,6 +1,7 @@
 """Importing ALANET changes nothing, loads no host and leaves the graphics card alone."""
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -58,7 +59,9 @@ json.dump({
 
 def probe(effect: str = "") -> dict[str, Any]:
     code = PROBE.replace("EFFECT", effect)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    # This process has imported alanet_core: what that might have set must not reach the child.
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    done = subprocess.run([sys.executable, "-c", code], env=inherited, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
