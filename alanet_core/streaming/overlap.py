@@ -109,26 +109,25 @@ class Stages:
         self.encodes += 1
 
     @torch.no_grad()
-    def render(self, task: Task) -> FramePair:
-        """Stages 2 and 3: all frames that the task reads are held -> its pair."""
-        z = self._attended(task)
+    def render(self, task: Task, *, sharp: bool = True) -> FramePair:
+        """Stages 2 and 3: all frames that the task reads are held -> its pair; without `sharp`, the input stands in."""
+        z = self._attended(task, sharp=sharp and self._config.mode != "interpolate")
         with self._generate.after((self._attend.mark(),)):
             self._generate.uses(z.sharp, z.middle)
-            sharp = self._sharp(task, z)
-            middle, source = self._middle(task, z, sharp)
+            picture = self._sharp(task, z)
+            middle, source = self._middle(task, z, picture)
         done = self._generate.mark()
         self._readers.update(dict.fromkeys(task.reads, done))
         with self._host.after((done,)):
-            self._host.uses(sharp, middle)
-        return FramePair(task.n, sharp, middle, source)
+            self._host.uses(picture, middle)
+        return FramePair(task.n, picture, middle, source)
 
-    def _attended(self, task: Task) -> Attended:
-        mode = self._config.mode
-        between = task.middle == "between" and mode != "deblur"
+    def _attended(self, task: Task, *, sharp: bool) -> Attended:
+        between = task.middle == "between" and self._config.mode != "deblur"
         with self._attend.after([self._encoded.get(k) for k in task.reads]):
             cores = tuple(self.ring.core(k) for k in task.window)
             window = Window(cores, self.ring.core(task.following) if between else None)
-            return self._model.attend(window, sharp=mode != "interpolate", middle=between)
+            return self._model.attend(window, sharp=sharp, middle=between)
 
     def _sharp(self, task: Task, z: Attended) -> Tensor:
         own = self.ring.latent(task.n)

@@ -1,5 +1,8 @@
 """AlanetStream: frames in, pairs out, in order. What a live pipeline or a file in one pass uses."""
 
+from dataclasses import replace
+from typing import Literal
+
 from torch import Tensor
 
 from alanet_core import scenes
@@ -10,6 +13,8 @@ from alanet_core.latent import FramePair
 from alanet_core.model import Alanet
 from alanet_core.streaming.overlap import Stages
 from alanet_core.streaming.plan import Schedule, Task
+
+Effort = Literal["full", "sharp", "none"]
 
 
 class AlanetStream:
@@ -32,11 +37,13 @@ class AlanetStream:
         """How many frames must follow frame n before its pair can come: max(1, W // 2)."""
         return self._model.config.lookahead
 
-    def push(self, frame: Tensor, *, cut: bool | None = None) -> list[FramePair]:
+    def push(self, frame: Tensor, *, cut: bool | None = None, effort: Effort = "full") -> list[FramePair]:
         """Take the next frame, give the pairs that can be made now (often one, at the start none, at a cut several).
 
         frame: [3, H, W] float32 RGB, gamma-coded, 0..1, on any device; it is not kept and not changed.
         cut: True where this frame begins a new shot, False where it does not, None to let `scenes` decide.
+        effort: for a host that is late: how much is made for the pairs given now. "sharp": the middle repeats the sharp
+            frame; "none": the input frame stands for both. The frame is remembered all the same: later pairs are whole.
 
         Raises FrameError for a frame that cannot be taken (of another size, say) and StreamError after a drain;
         in both cases the stream is as it was before.
@@ -56,7 +63,7 @@ class AlanetStream:
             )
         begins_shot = self._begins_shot(frame, cut)
         self._stages.encode(self._schedule.received, frame)
-        return self._render(self._schedule.receive(begins_shot=begins_shot))
+        return self._render(self._schedule.receive(begins_shot=begins_shot), effort)
 
     def drain(self) -> list[FramePair]:
         """No frame will follow: give the pairs that are left. A second drain gives none."""
@@ -80,8 +87,10 @@ class AlanetStream:
         """Memory that the ring holds, in bytes."""
         return self._stages.ring.nbytes
 
-    def _render(self, tasks: list[Task]) -> list[FramePair]:
-        return [self._stages.render(task) for task in tasks]
+    def _render(self, tasks: list[Task], effort: Effort = "full") -> list[FramePair]:
+        if effort != "full":
+            tasks = [replace(task, middle="end") for task in tasks]
+        return [self._stages.render(task, sharp=effort != "none") for task in tasks]
 
     def _begins_shot(self, frame: Tensor, cut: bool | None) -> bool:
         if not self._config.scene_threshold:
