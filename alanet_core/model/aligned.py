@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model.blocks import DoubleConv, conv, head, upsample, zero
-from alanet_core.model.motion import correlate, warp
+from alanet_core.model.motion import correlate, like, sample_along, warp
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features
 FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to the later one (x, y)
@@ -29,7 +29,7 @@ def matches(project: nn.Module, a: Tensor, b: Tensor, own: Tensor | None, radius
     else:
         middle = project(own)
         pairs = ((middle, earlier), (middle, later))
-    return [correlate(p, q, radius).to(p.dtype) for p, q in pairs]
+    return [like(correlate(p, q, radius), p) for p, q in pairs]
 
 
 class AlignedStart(nn.Module):
@@ -68,8 +68,8 @@ class AlignedLevel(nn.Module):
 
     def forward(self, z: Tensor, flow: Tensor, a: Tensor, b: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
         z, flow = upsample(z), 2 * upsample(flow)
-        a, b = warp(a, flow[:, :2]).to(z.dtype), warp(b, flow[:, 2:]).to(z.dtype)
-        parts = [z, a, b, flow.to(z.dtype) / FLOW_SCALE]
+        a, b = like(warp(a, flow[:, :2]), z), like(warp(b, flow[:, 2:]), z)
+        parts = [z, a, b, like(flow / FLOW_SCALE, z)]
         if self.project is not None:
             parts += matches(self.project, a, b, own, self.radius)
         if own is not None:
@@ -123,10 +123,10 @@ class AlignedSharp(nn.Module):
         z, flow = self.path(z, previous, following, own)
         velocity = (flow[:, 2:] - flow[:, :2]) / 2
         luma = own.pixels.mean(1, keepdim=True)
-        parts = [warp(luma, tap * velocity) - luma for tap in self.taps]
-        parts += [warp(previous.pixels, flow[:, :2]), warp(following.pixels, flow[:, 2:]), own.pixels]
-        folded = [F.pixel_unshuffle(part, self.unshuffle).to(z.dtype) for part in parts]
-        correction = self.head(torch.cat((z, *folded), 1)).float()
+        taps = sample_along(luma, velocity, self.taps) - luma
+        warped = (warp(previous.pixels, flow[:, :2]), warp(following.pixels, flow[:, 2:]))
+        folded = F.pixel_unshuffle(torch.cat((taps, *warped, own.pixels), 1), self.unshuffle)
+        correction = self.head(torch.cat((z, like(folded, z)), 1)).float()
         return own.pixels + F.pixel_shuffle(correction, self.unshuffle)
 
 
@@ -144,7 +144,7 @@ class AlignedMiddle(nn.Module):
     def forward(self, z: Tensor, own: Latent, following: Latent) -> Tensor:
         z, flow = self.path(z, own, following, None)
         a, b = warp(own.pixels, flow[:, :2]), warp(following.pixels, flow[:, 2:])
-        folded = [F.pixel_unshuffle(part, self.unshuffle).to(z.dtype) for part in (a, b)]
-        out = F.pixel_shuffle(self.head(torch.cat((z, *folded), 1)).float(), self.unshuffle)
+        folded = F.pixel_unshuffle(torch.cat((a, b), 1), self.unshuffle)
+        out = F.pixel_shuffle(self.head(torch.cat((z, like(folded, z)), 1)).float(), self.unshuffle)
         mask = torch.sigmoid(out[:, 3:])
         return a * mask + b * (1 - mask) + out[:, :3]

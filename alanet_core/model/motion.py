@@ -5,19 +5,37 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """Sample x [B, C, h, w] at p + flow(p), bilinear, the edge repeated -> [B, C, h, w] float32.
+def positions(flow: Tensor) -> Tensor:
+    """Flow [B, 2, h, w] float32 in pixels, x first -> p + flow(p) as `sample` reads it: [B, h, w, 2], -1..1 across."""
+    height, width = flow.shape[2:]
+    scale = flow.new_tensor((2 / max(width - 1, 1), 2 / max(height - 1, 1)))
+    rows = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None].expand(height, width)
+    columns = torch.arange(width, device=flow.device, dtype=flow.dtype).expand(height, width)
+    return torch.addcmul(torch.stack((columns, rows), -1) * scale - 1, flow.permute(0, 2, 3, 1), scale)
 
-    flow: [B, 2, h, w] float32, pixels of this level, x first. Computed in float32, since bfloat16 cannot hold a
-    position to a fraction of a pixel.
+
+def sample(x: Tensor, where: Tensor) -> Tensor:
+    """x [B, C, h, w] at `positions`, bilinear, the edge repeated -> [B, C, h, w] float32.
+
+    In float32, since bfloat16 cannot hold a position to a fraction of a pixel.
     """
-    height, width = x.shape[2:]
-    columns = torch.arange(width, device=x.device, dtype=torch.float32)
-    rows = torch.arange(height, device=x.device, dtype=torch.float32)[:, None]
-    across = (columns + flow[:, 0]) * (2 / max(width - 1, 1)) - 1
-    down = (rows + flow[:, 1]) * (2 / max(height - 1, 1)) - 1
-    grid = torch.stack((across, down), -1)
-    return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return F.grid_sample(x.float(), where, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def warp(x: Tensor, flow: Tensor) -> Tensor:
+    """x [B, C, h, w] sampled at p + flow(p) -> [B, C, h, w] float32; flow [B, 2, h, w] float32, pixels, x first."""
+    return sample(x, positions(flow))
+
+
+def sample_along(x: Tensor, velocity: Tensor, fractions: tuple[float, ...]) -> Tensor:
+    """One plane [B, 1, h, w] at p + f * velocity(p) for every fraction f -> [B, len(fractions), h, w] float32."""
+    batch, _, height, width = x.shape
+    still = positions(torch.zeros_like(velocity))
+    motion = positions(velocity) - still
+    steps = motion.new_tensor(fractions)[:, None, None, None]
+    where = torch.addcmul(still[:, None], motion[:, None], steps)  # [B, fractions, h, w, 2]
+    planes = x[:, None].expand(batch, len(fractions), 1, height, width)
+    return sample(planes.flatten(0, 1), where.flatten(0, 1)).view(batch, len(fractions), height, width)
 
 
 def correlate(a: Tensor, b: Tensor, radius: int) -> Tensor:
@@ -25,7 +43,14 @@ def correlate(a: Tensor, b: Tensor, radius: int) -> Tensor:
 
     a, b: [B, C, h, w] -> [B, (2 * radius + 1)**2, h, w] float32; outside of b lies zero.
     """
-    batch, channels, height, width = a.shape
-    side = 2 * radius + 1
-    nearby = F.unfold(b.float(), side, padding=radius).view(batch, channels, side * side, height, width)
-    return (a.float().unsqueeze(2) * nearby).mean(1)
+    height, width = a.shape[2:]
+    here = a.float().permute(0, 2, 3, 1).contiguous() / a.shape[1]
+    around = F.pad(b.float(), (radius,) * 4).permute(0, 2, 3, 1).contiguous()
+    side = range(2 * radius + 1)
+    shifted = [torch.linalg.vecdot(here, around[:, y : y + height, x : x + width]) for y in side for x in side]
+    return torch.stack(shifted, 1)
+
+
+def like(x: Tensor, features: Tensor) -> Tensor:
+    """x in the dtype of `features` with its channels innermost, as convolutions want it; cast and laid out at once."""
+    return x.to(features.dtype, memory_format=torch.channels_last)

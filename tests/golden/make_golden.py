@@ -33,7 +33,7 @@ def seeded(name: str) -> Alanet:
     model = Alanet(presets()[name].config, name)
     for index, parameter in enumerate(model.parameters()):
         flat = torch.arange(parameter.numel(), dtype=torch.float64)
-        spread = (parameter[0].numel() if parameter.dim() > 1 else parameter.numel()) ** -0.5
+        spread = 2 * (parameter[0].numel() if parameter.dim() > 1 else parameter.numel()) ** -0.5
         parameter.data = (torch.sin(flat * 12.9898 + index) * spread).float().view(parameter.shape)
     return model.eval().requires_grad_(False)
 
