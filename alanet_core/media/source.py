@@ -59,6 +59,7 @@ class Source:
             self._faults = Faults()
             self._count = 0
             self._last: int | None = None
+            self._beyond: int | None = None  # when the first frame after the wanted part is shown
             self._reached = Fraction(0)
             begin = (self.container.start_time or 0) * MICROSECOND
             self._begin = begin + start if start else None
@@ -121,6 +122,8 @@ class Source:
 
     def end_of(self, pts: list[int], stated: int) -> int:
         """When the last frame ends (ticks). pts: its time and before it that of the frame before, if there is one."""
+        if self._beyond is not None:
+            return self._beyond - (self.first.pts if self.origin else 0)
         stop = None
         if self.video.duration is not None and self._begin is None and self._end is None:
             stop = (self.video.start_time or 0) + self.video.duration
@@ -190,6 +193,7 @@ class Source:
             if self._begin is not None and pts is not None and pts * self.time_base < self._begin:
                 continue
             if self._end is not None and pts is not None and pts * self.time_base >= self._end:
+                self._beyond = pts
                 return frames, True
             if self._unlike_first(picture, pts):
                 return frames, True
