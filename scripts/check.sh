@@ -7,6 +7,6 @@ bin=.venv/bin
 $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
-$bin/mypy scripts hatch_build.py
+$bin/mypy scripts benchmarks hatch_build.py
 $bin/lint-imports --no-cache
 [ "${1:-}" = --quick ] || scripts/test.sh
