@@ -65,42 +65,28 @@ def _check_matrix(matrix: str) -> None:
 def _check_clip(clip: vs.VideoNode, *, doubles: bool) -> None:
     """Refuse what no frame of the clip could pass. What only frames can tell (fields, colour) is checked with them."""
     if not isinstance(clip, vs.VideoNode):
-        raise alanet.ConfigError(must("clip", "a video clip", type(clip).__name__, "pass a VideoNode"))
+        raise alanet.ConfigError(f"clip must be a video clip, got {type(clip).__name__}; pass a VideoNode")
     if clip.format.color_family == vs.UNDEFINED:
-        raise alanet.ConfigError(
-            must("clip", "of constant format", "a variable one", "convert it: clip.resize.Bicubic(format=vs.YUV420P8)")
-        )
+        remedy = "convert it: clip.resize.Bicubic(format=vs.YUV420P8)"
+        raise alanet.ConfigError(f"clip must be of constant format, got a variable one; {remedy}")
     if not clip.width or not clip.height:
-        raise alanet.ConfigError(
-            must("clip", "of constant size", "a variable one", "convert it: clip.resize.Bicubic(width=..., height=...)")
-        )
+        remedy = "convert it: clip.resize.Bicubic(width=..., height=...)"
+        raise alanet.ConfigError(f"clip must be of constant size, got a variable one; {remedy}")
     if clip.gpu_resident:
-        raise alanet.ConfigError(must("clip", "in main memory", "one on the GPU", "pass clip.std.GPUDownload()"))
+        raise alanet.ConfigError("clip must be in main memory, got one on the GPU; pass clip.std.GPUDownload()")
     if clip.format.sample_type == vs.INTEGER and clip.format.bits_per_sample > 16:
-        raise alanet.ConfigError(
-            must("clip", "of 8..16 bits, half or float", clip.format.name, "convert it: clip.resize.Point(format=...)")
-        )
+        remedy = "convert it: clip.resize.Point(format=...)"
+        raise alanet.ConfigError(f"clip must be of 8..16 bits, half or float, got {clip.format.name}; {remedy}")
     if doubles and clip.num_frames > MAX_FRAMES // 2:
-        raise alanet.ConfigError(
-            must(
-                "clip",
-                f"of at most {MAX_FRAMES // 2} frames, as VapourSynth counts no further than twice that",
-                clip.num_frames,
-                "cut it: clip[:1000000], or use mode='deblur'",
-            )
-        )
+        limit = f"at most {MAX_FRAMES // 2} frames, as VapourSynth counts no further than twice that"
+        remedy = "cut it: clip[:1000000], or use mode='deblur'"
+        raise alanet.ConfigError(f"clip must be of {limit}, got {clip.num_frames}; {remedy}")
 
 
 def _render(clip: vs.VideoNode, make: PairMaker, *, split: bool) -> vs.VideoNode:
     plugin = getattr(vs.core, "alanet", None)
     if plugin is None:
-        raise alanet.ConfigError(
-            must(
-                "core.alanet",
-                "VapourSynth's plug-in of alanet",
-                "nothing",
-                "reinstall alanet where VapourSynth and a C compiler are found; `alanet doctor` says what is missing",
-            )
-        )
+        remedy = "reinstall alanet where there is a C compiler; `alanet doctor` says what is missing"
+        raise alanet.ConfigError(f"core.alanet must be there, got VapourSynth without the plug-in; {remedy}")
     node: vs.VideoNode = plugin.Render(clip, back=make.back, ahead=make.ahead, split=split, make=make)
     return node

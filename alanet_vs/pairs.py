@@ -65,9 +65,8 @@ class PairMaker:
         """With scene_mode "next" the middle belongs to the shot after the cut; else to the one before it."""
         if n and before and self._config.mode != "deblur" and self._config.scene_mode == "next":
             before = False
-        if after is None:
-            return Cuts(before, None, None)
-        return Cuts(before, source == "next", after and source != "next")
+        between = None if before is None and after is None else source == "next"
+        return Cuts(before, between, after and source != "next")
 
     def _sharp(self, source: vs.VideoFrame, pair: alanet.FramePair, cuts: Cuts) -> vs.VideoFrame:
         frame = source.copy()

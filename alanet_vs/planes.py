@@ -60,7 +60,7 @@ def pixel_format(frame: vs.VideoFrame, untagged: MatrixName | None = None) -> Pi
     Raises FrameError for what the filter does not take: fields, linear light, other matrices.
     """
     props = frame.props
-    _check_frame(props.get("_FieldBased", 0), props.get("_Transfer"))
+    _check_frame(props.get("_FieldBased", 0), props.get("_Transfer", vs.TRANSFER_UNSPECIFIED))
     matrix = props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
     if frame.format.color_family != vs.YUV or matrix == vs.MATRIX_UNSPECIFIED:
         hd = frame.width >= 1280 or frame.height > 576
@@ -97,25 +97,13 @@ def _view(frame: vs.VideoFrame, plane: int, *, write: bool) -> Tensor:
     return flat.as_strided((height, width), (stride // sample, 1))
 
 
-def _check_frame(fields: object, transfer: object) -> None:
+def _check_frame(fields: int, transfer: int) -> None:
     if fields:
-        raise alanet.FrameError(
-            must(
-                "clip",
-                "progressive",
-                f"_FieldBased={fields}",
-                "deinterlace it first (bwdif, QTGMC), or, if it is progressive, clip.std.SetFieldBased(0)",
-            )
-        )
+        remedy = "deinterlace it first (bwdif, QTGMC), or, if it is progressive, clip.std.SetFieldBased(0)"
+        raise alanet.FrameError(f"clip must be progressive, got _FieldBased={int(fields)}; {remedy}")
     if transfer == vs.TRANSFER_LINEAR:
-        raise alanet.FrameError(
-            must(
-                "clip",
-                "gamma-coded",
-                f"_Transfer={transfer} (linear light)",
-                "convert it: clip.resize.Bicubic(transfer_s='709')",
-            )
-        )
+        remedy = "convert it: clip.resize.Bicubic(transfer_s='709')"
+        raise alanet.FrameError(f"clip must be gamma-coded, got linear light (_Transfer={int(transfer)}); {remedy}")
 
 
 def _known(table: Mapping[int, V], prop: str, value: int, remedy: str) -> V:
