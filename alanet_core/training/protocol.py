@@ -56,9 +56,8 @@ class Protocol:
         return frame[:, top : top + height, left : left + width].contiguous()
 
     def cover(self, height: int, width: int) -> int:
-        """How wide a frame of this height and width must be to cover the size after shrinking; never enlarged."""
-        factor = max(self.size[0] / width, self.size[1] / height)
-        return width if factor >= 1 else max(round(width * factor), self.size[0])
+        """How wide a frame of this height and width is when it covers the size."""
+        return max(round(width * max(self.size[0] / width, self.size[1] / height)), self.size[0])
 
     def words(self, source: str, clips: Sequence[tuple[int, int]]) -> list[str]:
         """The protocol as sentences. clips: (width, height) of each clip used."""

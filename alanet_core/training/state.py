@@ -66,6 +66,7 @@ def save_state(folder: Path, state: TrainState) -> None:
     }
     part = folder / (STATE_FILE + ".part")
     save_file({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, part, metadata=header)
+    part.chmod(0o644)  # safetensors makes it readable by its owner alone
     part.replace(folder / STATE_FILE)
 
 

@@ -83,7 +83,7 @@ def test_every_scene_fills_its_frame_and_has_its_size(drawn_photos: PhotoSet, se
 def test_speeds_reach_from_a_fraction_of_a_pixel_to_the_fastest() -> None:
     rng = np.random.default_rng(0)
     speeds = np.array([abs(random_path(rng, fastest=16, extent=64).velocity) for _ in range(400)])
-    assert (speeds < 0.5).mean() > 0.1
+    assert (speeds < 0.5).mean() > 0.15
     assert (speeds > 8).mean() > 0.1
     assert speeds.max() <= 16
 
@@ -153,7 +153,7 @@ def test_half_of_a_clip_is_dropped_and_asked_for_again() -> None:
         blurry, sharp, middle = torch.split(sample, [4, 4, 3])
         assert torch.equal(blurry, sharp)
         step = (middle.float() - (sharp[1:].float() + sharp[:-1].float()) / 2).abs().mean()
-        assert step < (sharp[1:].float() - sharp[:-1].float()).abs().mean()
+        assert step < 0.25 * (sharp[1:].float() - sharp[:-1].float()).abs().mean()
 
 
 def test_motion_of_a_clip_is_told_in_pixels_and_cuts_and_repeats_are_found() -> None:

@@ -98,6 +98,18 @@ def test_what_ships_is_the_average_and_alanet_load_takes_it(
     assert_same(weights_of(state.average), weights_of(shipped))
 
 
+def test_the_average_follows_the_weights_quickly_at_first(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet
+) -> None:
+    state = begin(tiny_model, tiny_config)
+    before = weights_of(state.model)
+    train_step(state, pool_for(tiny_config, drawn_photos), 0.0)
+    for name, average in state.average.state_dict().items():
+        torch.testing.assert_close(average, before[name].lerp(state.model.state_dict()[name], 0.9))
+        moved = not torch.equal(average, before[name])
+        assert moved or torch.equal(before[name], state.model.state_dict()[name])
+
+
 def test_training_lowers_the_loss(tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet) -> None:
     config = dataclasses.replace(tiny_config, rate=3e-3)
     state = begin(tiny_model, config)
@@ -154,7 +166,8 @@ def test_the_log_holds_a_line_of_json_for_each_interval(
 def test_the_outputs_that_are_trained_are_those_of_the_plain_clip(tiny_model: Alanet) -> None:
     clip = torch.rand(2, 4, 3, 32, 48)
     with torch.no_grad():
-        torch.nn.init.normal_(tiny_model.middle.get_submodule("head")[-1].weight, std=0.1)  # type: ignore[index]
+        for parameter in tiny_model.parameters():  # corrections begin at zero, and would hide a mistake
+            torch.nn.init.normal_(parameter, std=0.2)
         sharp, middle = forward_middle(tiny_model, clip)
         latents = encode_clip(tiny_model, clip)
         plain = [render(tiny_model, latents, n) for n in (1, 2)]
@@ -170,6 +183,7 @@ def test_the_rate_rises_stays_and_cools_down() -> None:
     assert rate_factor(config, 1000, 0.5) == 1.0
     assert rate_factor(config, 1000, 0.75) == pytest.approx(0.51)
     assert rate_factor(config, 1000, 1.0) == pytest.approx(0.02)
+    assert rate_factor(config, 4, 1.0) == pytest.approx(0.5 * 0.02)
     assert rate_factor(TrainConfig(warm_up=1, cool_down=0.0), 5, 1.0) == 1.0
 
 
@@ -197,9 +211,12 @@ def test_a_state_that_is_missing_or_cut_short_is_refused(
 def test_the_process_keeps_its_own_setting_for_determinism(
     tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
 ) -> None:
-    before = torch.are_deterministic_algorithms_enabled()
-    train(begin(tiny_model, tiny_config), pool_for(tiny_config, drawn_photos), tmp_path, Budget(steps=1))
-    assert torch.are_deterministic_algorithms_enabled() == before
+    seen: list[bool] = []
+    pool = pool_for(tiny_config, drawn_photos)
+    train(begin(tiny_model, tiny_config), pool, tmp_path, Budget(steps=1),
+          stop=lambda: bool(seen.append(torch.are_deterministic_algorithms_enabled())))  # type: ignore[func-returns-value]
+    assert seen == [True]
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 class _Always:
