@@ -21,6 +21,7 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
     scene_threshold: float = alanet.StreamConfig.scene_threshold,
     scene_mode: SceneMode = "repeat",
     matrix: str = "auto",
+    window: int | None = None,
     overlap: bool = True,
     allow_untrained: bool = False,
 ) -> vs.VideoNode:
@@ -38,6 +39,7 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
         "blend" the mean of the two.
     matrix: of YUV frames that do not say it (`_Matrix` absent or 2): "auto" (709 for HD sizes, else 170m), or a name
         that VapourSynth's resizers know: 709, fcc, 470bg, 170m, 240m, ycgco, 2020ncl.
+    window: refuse the model unless it was made for this W.
     overlap: on CUDA, run the network's stages side by side; changes no pixel.
     allow_untrained: take a preset without trained weights; its pictures are noise.
 
@@ -49,7 +51,9 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
         )
         _check_matrix(matrix)
         _check_clip(clip, doubles=mode != "deblur")
-        network = shared.network(model, device=device, precision=precision, allow_untrained=bool(allow_untrained))
+        network = shared.network(
+            model, device=device, precision=precision, window=window, allow_untrained=bool(allow_untrained)
+        )
         make = PairMaker(network, config, clip.num_frames, MATRIX_BY_NAME.get(matrix))
         return _render(clip, make, split=mode != "deblur")
     except alanet.AlanetError as error:

@@ -24,17 +24,18 @@ _networks: WeakValueDictionary[tuple[object, ...], alanet.Alanet] = WeakValueDic
 _lock = Lock()
 
 
-def network(model: str, *, device: str, precision: str, allow_untrained: bool) -> alanet.Alanet:
-    """A loaded network; filters with equal settings get the same one, and it goes when the last of them goes.
+def network(model: str, *, device: str, precision: str, window: int | None, allow_untrained: bool) -> alanet.Alanet:
+    """What `alanet_core.load` gives for these arguments, or raises.
 
-    Raises what `alanet_core.load` raises.
+    Filters with equal settings get the same network, and it goes when the last of them goes.
     """
-    key = (model, _file_state(model), device, precision, allow_untrained)
+    key = (model, _file_state(model), device, precision, window, allow_untrained)
     with _lock:
         found = _networks.get(key)
         if found is None:
-            found = alanet.load(model, device=device, precision=precision, allow_untrained=allow_untrained)
-            _networks[key] = found
+            found = _networks[key] = alanet.load(
+                model, device=device, precision=precision, window=window, allow_untrained=allow_untrained
+            )
         return found
 
 

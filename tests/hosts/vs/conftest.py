@@ -1,6 +1,7 @@
 """What the VapourSynth tests share: clips whose every frame differs, models that change nothing, and vspipe."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,6 +72,16 @@ def content() -> Callable[["vs.VideoFrame"], bytes]:
         return b"".join(np.ascontiguousarray(np.asarray(frame[plane])).tobytes() for plane in range(len(frame)))
 
     return read
+
+
+@pytest.fixture
+def c_compiler() -> str:
+    """The path of cc."""
+    path = shutil.which("cc")
+    if path is None:
+        lacking = "no C compiler (cc) to build a small program with"
+        pytest.fail(lacking) if os.environ.get("ALANET_NO_SKIPS") == "1" else pytest.skip(lacking)
+    return path
 
 
 @pytest.fixture
