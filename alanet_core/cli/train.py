@@ -1,10 +1,11 @@
 """`alanet train`: train a network on photographs and clips, for as long as is asked, and go on later."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,11 +76,11 @@ def run(args: argparse.Namespace) -> int:
                       workers=args.workers)
     validation = Validation(materials.held_out, frames=config.samples.frames, size=config.samples.size)
     _say(_opening(state, materials))
-    stopped = _stop_on_signals()
-    try:
-        train(state, pool, args.out, budget, validate=validation, stop=stopped, report=lambda line: _say(_line(line)))
-    finally:
-        pool.close()
+    with _signals() as stopped:
+        try:
+            train(state, pool, args.out, budget, validate=validation, stop=stopped, report=lambda f: _say(_line(f)))
+        finally:
+            pool.close()
     _say(f"saved {args.out}: {state.samples} samples, {state.minutes:.1f} minutes in all")
     return 130 if stopped() else 0
 
@@ -130,17 +131,21 @@ def _settings(args: argparse.Namespace, model: "Alanet") -> "TrainConfig":
     return TrainConfig(seed=args.seed, deterministic=args.deterministic, samples=samples, **given)
 
 
-def _stop_on_signals() -> Callable[[], bool]:
-    """From now on SIGINT and SIGTERM ask the loop to end after its step; a second one ends the process."""
+@contextlib.contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM ask the loop to end after its step, which the function given tells; a second one kills."""
     received: list[int] = []
 
     def note(number: int, _: object) -> None:
         received.append(number)
         signal.signal(number, signal.SIG_DFL)
 
-    signal.signal(signal.SIGINT, note)
-    signal.signal(signal.SIGTERM, note)
-    return lambda: bool(received)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _opening(state: "TrainState", materials: "Materials") -> str:

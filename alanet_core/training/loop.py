@@ -120,6 +120,8 @@ def train(
     """
     session = _Session(state, folder, report)
     with _deterministic(state):
+        if validate is not None and state.steps == 0:
+            session.note(validate(state))
         while (spent := budget.spent(state.steps, session.seconds)) < 1 and not stop():
             session.add(train_step(state, pool, spent))
             if state.steps % log_every == 0:
@@ -129,9 +131,9 @@ def train(
             if validate is not None and session.due("validate", validate_minutes):
                 session.note(validate(state))
         session.log()
-        if validate is not None:
+        session.save()
+        if validate is not None and not stop():
             session.note(validate(state))
-    session.save()
 
 
 class _Session:

@@ -4,6 +4,7 @@ Making a sample costs more than training on it once, so each is used several tim
 each time. What step s sees depends on s and the seed alone: a run that was stopped goes on as if it had not been.
 """
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,9 +84,14 @@ class SamplePool:
         return iter(
             DataLoader(
                 self._maker, batch_size=None, sampler=numbers, num_workers=self._workers,
-                multiprocessing_context="spawn", prefetch_factor=64,
+                multiprocessing_context="spawn", prefetch_factor=64, worker_init_fn=_outlive_interrupts,
             )
         )
+
+
+def _outlive_interrupts(_worker: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the loop still needs its samples to finish the step it is in."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _assemble(rng: np.random.Generator, samples: list[Tensor]) -> Batch:

@@ -157,9 +157,10 @@ def test_the_log_holds_a_line_of_json_for_each_interval(
     train(state, pool_for(tiny_config, drawn_photos), tmp_path, Budget(steps=5), log_every=2,
           validate=lambda _: {"gain": 1.0})
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 4, 5, 5]
-    assert lines[0]["samples"] == 4
-    assert lines[0]["sharp"] > 0
+    assert [line["step"] for line in lines] == [0, 2, 4, 5, 5]
+    assert lines[0]["gain"] == 1.0
+    assert lines[1]["samples"] == 4
+    assert lines[1]["sharp"] > 0
     assert lines[-1]["gain"] == 1.0
 
 
