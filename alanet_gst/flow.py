@@ -1,0 +1,248 @@
+"""State: what a run holds from its first caps to its end, and a frame's way in.
+
+A frame that comes in is held until its pair can be made: `lookahead` frames later. Then its sharp frame and its middle
+go out together, and after them the events that came behind it. In mode "interpolate" of a live pipeline the input frame
+goes out as soon as the middle before it has, half a frame earlier.
+"""
+
+import dataclasses
+import time
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
+
+from alanet_gst import buffers, caps
+from alanet_gst.errors import Trouble
+from alanet_gst.gst import Gst, GstVideo
+from alanet_gst.outputs import Outputs
+from alanet_gst.pace import Pace, Teller
+from alanet_gst.qos import Level
+from alanet_gst.sender import Exit, Held, Sender
+from alanet_gst.settings import Settings
+from alanet_gst.stats import Stats
+from alanet_gst.timing import NoTime, Timeline
+
+if TYPE_CHECKING:
+    from alanet_core import AlanetStream, FramePair
+    from alanet_core.streaming.stream import Effort
+    from alanet_gst.engine import Engine
+    from alanet_gst.pixels import Layout
+
+EFFORTS: "dict[Level, Effort]" = {Level.FULL: "full", Level.REPEAT: "sharp", Level.PASS: "none"}
+
+
+class Host(Teller, Exit, Protocol):
+    """What a flow needs of its element."""
+
+    def allocation(self, fixed: Gst.Caps) -> tuple[bool, Gst.AllocationParams | None]:
+        """Whether downstream reads VideoMeta, and the allocation parameters that it wants."""
+
+    def is_live(self) -> bool:
+        """Whether upstream is."""
+
+
+@dataclass
+class Negotiated:
+    """What follows from fixed caps. early: input frames go out before the middles that follow them are made."""
+
+    caps: Gst.Caps
+    info: GstVideo.VideoInfo
+    layout: "Layout"
+    outputs: Outputs
+    stream: "AlanetStream"
+    early: bool
+
+
+class Flow:
+    """One run, READY to READY. All of it belongs to the streaming thread, but for `pace`."""
+
+    def __init__(self, host: Host, engine: "Engine", settings: Settings, stats: Stats) -> None:
+        self._host = host
+        self._engine = engine
+        self._settings = dataclasses.replace(settings)
+        self._stats = stats
+        self._sender = Sender(host, stats, settings.mode)
+        self.pace = Pace(host, settings, stats)
+        self.factor = Fraction(1 if settings.mode == "deblur" else 2)
+        self._segment = Gst.Segment.new()
+        self._segment.init(Gst.Format.TIME)
+        self._timeline = Timeline()
+        self._held: deque[Held] = deque()
+        self._negotiated: Negotiated | None = None
+        self._discont = True
+
+    # -- caps and segments
+
+    def set_caps(self, new: Gst.Caps) -> bool:
+        """Fixed caps have come. Raises Trouble for what cannot be taken."""
+        if self._negotiated is not None and self._negotiated.caps.is_equal(new):
+            return True
+        self.drain()
+        self._negotiated = None
+        info = caps.checked_info(new)
+        alpha = bool(int(info.finfo.flags) & int(GstVideo.VideoFormatFlags.ALPHA))
+        layout = self._engine.layout(info, caps.pixel_format(info), alpha=alpha)
+        if not self._host.push_event(Gst.Event.new_caps(caps.scale_caps(new, self.factor))):
+            return False
+        self._timeline.set_rate(caps.rate_of(info))
+        live = self._host.is_live()
+        early = live and self._settings.mode == "interpolate"
+        stream = self._engine.stream(self._settings)
+        self._negotiated = Negotiated(new, info, layout, self._outputs(new, info, layout), stream, early)
+        processing = self._engine.warm_up(layout, info.height, info.width, self._settings)
+        self.pace.begin(lookahead=self._engine.lookahead, live=live, early=early, processing=processing)
+        self.pace.warn_of_budget(self._timeline.period)
+        self.pace.tell_latency(self._timeline.period)
+        return True
+
+    def renegotiate(self) -> None:
+        """Downstream has changed: ask it anew what it does with memory."""
+        if self._negotiated is not None:
+            now = self._negotiated
+            now.outputs = self._outputs(now.caps, now.info, now.layout)
+
+    def _outputs(self, new: Gst.Caps, info: GstVideo.VideoInfo, layout: "Layout") -> Outputs:
+        takes, parameters = self._host.allocation(caps.scale_caps(new, self.factor))
+        return Outputs(info, layout, self.factor, takes_strides=takes, parameters=parameters)
+
+    def set_segment(self, segment: Gst.Segment) -> None:
+        """A new segment; what came before has been drained. Raises Trouble for one that is not in time."""
+        if segment.format != Gst.Format.TIME:
+            got = Gst.Format.get_name(segment.format)
+            raise Trouble.stream("the segment", "in time", got, "put a parser or decoder before alanet")
+        self._segment = segment.copy()
+        self._begin_segment()
+
+    def _begin_segment(self) -> None:
+        forward = self._segment.rate >= 0
+        start = buffers.known(self._segment.start if forward else self._segment.stop) or 0
+        self._timeline.begin(forward=forward, start=start)
+        self.pace.restart_clock()
+
+    def flush(self) -> None:
+        """Throw away what is held; a segment will follow."""
+        self.forget()
+        self._segment.init(Gst.Format.TIME)
+        self._begin_segment()
+
+    # -- a frame in
+
+    def take(self, buffer: Gst.Buffer) -> None:
+        """An input buffer has come. Raises FlowStop and Trouble."""
+        if self._negotiated is None:
+            raise Trouble.negotiation("the stream", "preceded by caps", "none", "put videoconvert before alanet")
+        own, duration = buffers.known(buffer.pts), buffers.known(buffer.duration) or None
+        discont = buffer.has_flags(Gst.BufferFlags.DISCONT)
+        pts = self._stamp(own)
+        if self._timeline.is_hole(pts, discont=discont):
+            self.drain()
+        arrived, self._sender.departed = time.monotonic_ns(), None
+        self._timeline.advance(pts, duration, told=own is not None)
+        self._stats.count("in")
+        level = self._decide(pts)
+        if level is Level.DROP:
+            self._stats.count("dropped")
+            return
+        held = Held(buffer, pts, duration, arrived, discont or self._discont, fed=level < Level.BYPASS)
+        self._discont = False
+        if not held.fed:
+            self._let_network_sleep(self._negotiated.stream)
+        self._held.append(held)
+        self._stats.count("held")
+        if held.fed:
+            self._feed(held, level, self._negotiated)
+        self._send_ready(arrived, self._negotiated)
+        self.pace.tell_latency(self._timeline.mean_step)
+
+    def _stamp(self, own: int | None) -> int:
+        try:
+            return self._timeline.stamp(own)
+        except NoTime:
+            remedy = "put videorate or a parser before alanet"
+            raise Trouble.stream("frames", "stamped, or of a known frame rate", "neither", remedy) from None
+
+    def _decide(self, pts: int) -> Level:
+        running = buffers.known(self._segment.to_running_time(Gst.Format.TIME, pts))
+        period = self._timeline.period
+        level, lag = self.pace.decide(running, int(period / abs(self._segment.rate)) if period else None)
+        if level is not Level.FULL:
+            assert running is not None
+            self._stats.count("late")
+            stream = self._segment.to_stream_time(Gst.Format.TIME, pts)
+            place = (running, stream, pts, period or buffers.NONE)
+            self.pace.tell_qos(level, lag, place)
+        return level
+
+    def _feed(self, held: Held, level: Level, now: Negotiated) -> None:
+        with self._stats.timed("read"):
+            rgb = now.outputs.read(held.buffer, self._engine.device)
+        with self._stats.timed("network"):
+            pairs = now.stream.push(rgb, effort=EFFORTS[level])
+        self._assign(pairs, level)
+
+    def _assign(self, pairs: "list[FramePair]", level: Level) -> None:
+        waiting = [held for held in self._held if held.fed and held.pair is None]
+        for held, pair in zip(waiting, pairs, strict=False):
+            held.pair, held.level = pair, level
+
+    def _let_network_sleep(self, stream: "AlanetStream") -> None:
+        """Frames that wait for their pairs are passed through; the next one that is fed begins a new shot."""
+        stream.reset()
+        for held in self._held:
+            held.fed = held.fed and held.pair is not None
+
+    # -- frames out
+
+    def _send_ready(self, arrived: int, now: Negotiated) -> None:
+        sender = self._sender
+        while self._held and self._is_ready(self._held[0]):
+            level, first = self._held[0].level, sender.departed is None
+            self._send_next(now)
+            if first and sender.departed is not None:
+                self.pace.processed(sender.departed - arrived, level)
+        if now.early and self._held and not self._held[0].sent:
+            sender.send_sharp(self._held[0], self._timeline.last_step(self._held[0].duration), now.outputs)
+
+    def _is_ready(self, held: Held) -> bool:
+        return held.pair is not None if held.fed else len(self._held) > 1
+
+    def _send_next(self, now: Negotiated) -> None:
+        held = self._held.popleft()
+        following = self._held[0] if self._held else None
+        step = following.pts - held.pts if following else self._timeline.last_step(held.duration)
+        self._sender.send(held, following, step, now.outputs)
+
+    # -- the end, and events
+
+    def drain(self) -> None:
+        """Send all that is held, then begin anew. Raises FlowStop."""
+        try:
+            if self._negotiated is not None:
+                self._assign(self._negotiated.stream.drain(), Level.FULL)
+                while self._held:
+                    self._send_next(self._negotiated)
+        finally:
+            self.forget()
+
+    def forget(self) -> None:
+        """Begin anew; what is still held is lost."""
+        if self._negotiated is not None:
+            self._negotiated.stream.reset()
+        self._stats.count("flushed", len(self._held))
+        self._stats.count("held", -len(self._held))
+        self._held.clear()
+        self._timeline.interrupt()
+        self._discont = True
+
+    def skip(self, start: int | None, duration: int | None) -> None:
+        """A GAP event, after the drain: nothing comes until start + duration."""
+        if start is not None and duration is not None and self._segment.rate >= 0:
+            self._timeline.interrupt(start + duration)
+
+    def keep_in_place(self, event: Gst.Event) -> bool:
+        """Hold a serialized event behind the frame that it came behind -> whether there is one."""
+        if not self._held:
+            return False
+        self._held[-1].events.append(event)
+        return True

@@ -1,0 +1,134 @@
+"""Being in time: how late a frame is, what is done about it, and what the pipeline is told of it."""
+
+import threading
+import time
+from typing import Protocol
+
+from alanet_gst.errors import must
+from alanet_gst.gst import Gst
+from alanet_gst.qos import LAG_LIMIT, Backlog, Downstream, Governor, Level
+from alanet_gst.settings import Settings
+from alanet_gst.stats import Latency, Stats
+
+MILLISECOND = 1_000_000
+QUALITY = {Level.FULL: 1_000_000, Level.REPEAT: 750_000, Level.PASS: 500_000, Level.BYPASS: 500_000, Level.DROP: 0}
+"""What QOS messages say; GStreamer's full quality is 1000000."""
+
+
+class Teller(Protocol):
+    """The element, as far as it is told things here."""
+
+    def post_message(self, message: Gst.Message) -> bool:
+        """Put a message on the bus."""
+
+    def warn(self, text: str) -> None:
+        """Put a warning on the bus."""
+
+    def clock_now(self) -> int | None:
+        """The running time that the pipeline's clock shows, None where it does not run."""
+
+
+class Pace:
+    """One for each run. `decide` is the streaming thread's; `late_below` may come from any thread."""
+
+    def __init__(self, teller: Teller, settings: Settings, stats: Stats) -> None:
+        self._teller = teller
+        self._settings = settings
+        self._stats = stats
+        self._governor = Governor(settings.mode)
+        self._backlog = Backlog()
+        self._downstream = Downstream()
+        self._guard = threading.Lock()
+        self._latency = Latency()
+        self._lookahead = 0
+        self._early = False
+        self._live = False
+        self._last_processing = 0
+        self._period: int | None = None
+
+    def begin(self, *, lookahead: int, live: bool, early: bool, processing: int) -> None:
+        """New caps. early: input frames go out before their middles. processing: of one frame, measured."""
+        self._lookahead, self._live, self._early = lookahead, live, early
+        self._latency.seed(processing)
+        self._last_processing = processing
+
+    def restart_clock(self) -> None:
+        """The clock has been stopped, or the frames begin anew: what was known of being late is void."""
+        self._backlog = Backlog()
+        with self._guard:
+            self._downstream.forget()
+
+    def late_below(self, stamp: int, late: int) -> None:
+        """A QOS event: the buffer of running time `stamp` came `late` ns too late."""
+        with self._guard:
+            self._downstream.report(stamp, late, self._period or 0)
+
+    def decide(self, running: int | None, period: int | None) -> tuple[Level, int]:
+        """The level for a frame of that running time, and how late it is; period in running time."""
+        self._period = period
+        if running is None or not period:
+            return Level.FULL, 0
+        with self._guard:
+            lag = self._downstream.lag(running)
+        now = self._teller.clock_now() if self._live else None
+        if now is not None:
+            asleep = self._governor.level >= Level.BYPASS
+            lag = max(lag, self._backlog.lag(now - running, period, asleep=asleep))
+        if not self._settings.qos:
+            return Level.FULL, lag
+        return self._governor.decide(lag, period, over_budget=self._over_budget(lag, period)), lag
+
+    def _over_budget(self, lag: int, period: int) -> bool:
+        budget = self._settings.latency_budget * MILLISECOND
+        waiting = self.waiting(period)
+        return waiting <= budget < waiting + self._last_processing + max(0, lag)
+
+    def waiting(self, step: int | None) -> int:
+        """How long a frame is held for those that follow it."""
+        if step is None:
+            return 0
+        return self._lookahead * step - (step // 2 if self._early else 0)
+
+    def processed(self, time_taken: int, level: Level) -> None:
+        """The work on a pair, at that level, took so long."""
+        self._last_processing = time_taken
+        if level is Level.FULL:
+            self._latency.processed(time_taken)
+
+    @property
+    def latency(self) -> int:
+        """What a LATENCY query is answered, in ns."""
+        return self._latency.answer
+
+    def tell_latency(self, step: int | None) -> None:
+        """Post a LATENCY message where the answer has changed. step: from frame to frame, lately."""
+        waiting, processing = self.waiting(step), self._latency.processing
+        if self._settings.qos and step:
+            processing = min(processing, int(LAG_LIMIT * step))
+            if self._settings.latency_budget:
+                room = self._settings.latency_budget * MILLISECOND - waiting
+                processing = min(processing, max(0, room))
+        if self._latency.update(waiting + processing, time.monotonic_ns()):
+            self._stats.answered = self._latency.answer
+            if self._live:
+                self._teller.post_message(Gst.Message.new_latency(self._teller))
+
+    def warn_of_budget(self, step: int | None) -> None:
+        """Say so where no quality is low enough for the budget."""
+        budget, waiting = self._settings.latency_budget * MILLISECOND, self.waiting(step)
+        if 0 < budget < waiting:
+            least = f"at least {-(-waiting // MILLISECOND)} ms, the wait for the {self._lookahead} following frame(s)"
+            got = f"{self._settings.latency_budget} ms"
+            self._teller.warn(must("latency-budget", least, got, "raise it, or set mode=interpolate") + "; ignored")
+
+    def tell_qos(self, level: Level, lag: int, place: tuple[int, int, int, int]) -> None:
+        """Post a QOS message for a frame that gets less than the mode asks for.
+
+        place: its running time, stream time, timestamp and duration.
+        """
+        message = Gst.Message.new_qos(self._teller, self._live, *place)
+        proportion = 1.0 + lag / self._period if self._period else 1.0
+        message.set_qos_values(lag, proportion, QUALITY[level])
+        late = self._stats["late"]
+        message.set_qos_stats(Gst.Format.BUFFERS, self._stats["in"] - late, late)
+        self._teller.post_message(message)

@@ -1,0 +1,137 @@
+"""How much is done for a frame when there is too little time: a stated order, and a bounded lag. Integers only.
+
+    FULL    what the mode asks for
+    REPEAT  no middle is made: it repeats the sharp frame
+    PASS    nothing is made: the input frame stands for both; the network goes on remembering frames
+    BYPASS  the same, and the network sleeps: next to no cost
+    DROP    the input frame gives no output: the way to catch up when more than that lies behind
+
+Down at once and as far as the lag asks; up step by step, after a calm spell that doubles whenever a step up fails, so
+that a machine which is too slow for good does not flicker between two qualities.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """How much is done for a frame, best first."""
+
+    FULL = 0
+    REPEAT = 1
+    PASS = 2
+    BYPASS = 3
+    DROP = 4
+
+
+LIMITS = {Level.FULL: 0.5, Level.REPEAT: 1.5, Level.PASS: 3.0, Level.BYPASS: 6.0}
+"""The lag, in frame periods, up to which each level will do."""
+
+LEVELS: dict[str, tuple[Level, ...]] = {
+    "joint": tuple(Level),
+    "deblur": (Level.FULL, Level.PASS, Level.BYPASS, Level.DROP),  # there is no middle to leave out
+    "interpolate": (Level.FULL, Level.REPEAT, Level.BYPASS, Level.DROP),  # PASS would be the same as REPEAT
+}
+
+LAG_LIMIT = LIMITS[Level.BYPASS]  # periods; beyond it frames are dropped
+CALM = 5  # frames in time before a first step up
+MAX_CALM = 960  # what doubling makes of it at most; half a minute at 30 frames a second
+STRAIN = 3  # frames over the latency budget before a step down
+
+
+class Governor:
+    """Keeps the level. One for each run; asked once for each input frame."""
+
+    def __init__(self, mode: str) -> None:
+        self._levels: Sequence[Level] = LEVELS[mode]
+        self._place = 0
+        self._calm = 0
+        self._patience = CALM
+        self._since_step_up = MAX_CALM
+        self._strain = 0
+
+    @property
+    def level(self) -> Level:
+        """What was decided last."""
+        return self._levels[self._place]
+
+    def decide(self, lag: int, period: int, *, over_budget: bool = False) -> Level:
+        """The level for a frame that is `lag` ns behind (negative: early) where frames last `period` ns."""
+        self._since_step_up += 1
+        self._strain = self._strain + 1 if over_budget else 0
+        needed = self._needed(lag / period)
+        asleep = self._levels.index(Level.BYPASS)
+        if self._strain >= STRAIN and self._place < asleep:
+            needed = max(needed, self._place + 1)
+        if needed > self._place:
+            self._step_down(needed)
+        elif self._place > asleep:
+            self._place = max(needed, asleep)
+        else:
+            in_time = lag <= LIMITS[Level.FULL] * period and not over_budget
+            self._wait(in_time=in_time)
+        return self.level
+
+    def _needed(self, periods: float) -> int:
+        for place, level in enumerate(self._levels[:-1]):
+            if periods <= LIMITS[level]:
+                return place
+        return len(self._levels) - 1
+
+    def _step_down(self, place: int) -> None:
+        failed = self._since_step_up <= self._patience
+        self._patience = min(2 * self._patience, MAX_CALM) if failed else CALM
+        self._place, self._calm, self._strain = place, 0, 0
+
+    def _wait(self, *, in_time: bool) -> None:
+        self._calm = self._calm + 1 if in_time else 0
+        if self._place and self._calm >= self._patience:
+            self._place, self._calm, self._since_step_up = self._place - 1, 0, 0
+
+
+class Backlog:
+    """How long the frames of a live source have waited for us.
+
+    A frame's transit is the pipeline's clock at its arrival less its own running time. The shortest transit is that
+    of a frame that found us idle, whatever latency upstream has or claims; what exceeds it has been spent waiting.
+    """
+
+    STUCK = 8  # frames
+
+    def __init__(self) -> None:
+        self._shortest: int | None = None
+        self._before: int | None = None
+        self._stuck = 0
+
+    def lag(self, transit: int, period: int, *, asleep: bool) -> int:
+        """The time that this frame has waited. asleep: nothing has been computed since the last one.
+
+        While we sleep a backlog must melt; where the transit does not fall all the same, upstream itself has
+        become slower, and that is the new measure.
+        """
+        stays = self._before is not None and transit > self._before - period // 4
+        self._before = transit
+        self._stuck = self._stuck + 1 if asleep and stays else 0
+        if self._shortest is None or transit < self._shortest or self._stuck >= self.STUCK:
+            self._shortest, self._stuck = transit, 0
+        return transit - self._shortest
+
+
+class Downstream:
+    """What the sink's QOS events tell: how late frames come out there."""
+
+    def __init__(self) -> None:
+        self._earliest: int | None = None
+
+    def report(self, stamp: int, late: int, period: int) -> None:
+        """The frame of running time `stamp` came `late` ns too late (negative: early)."""
+        # The ones on their way will be later still, but a single stall of a second is not told twice.
+        self._earliest = stamp + late + max(0, min(late, 2 * period))
+
+    def forget(self) -> None:
+        """After a flush or a new segment running times begin anew."""
+        self._earliest = None
+
+    def lag(self, running: int) -> int:
+        """How late a frame of that running time is expected to be."""
+        return 0 if self._earliest is None else self._earliest - running

@@ -1,0 +1,126 @@
+"""The way out: a held frame's two buffers, made, stamped and pushed in order."""
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from alanet_gst import buffers
+from alanet_gst.gst import Gst
+from alanet_gst.outputs import Outputs
+from alanet_gst.qos import Level
+from alanet_gst.stats import Stats
+from alanet_gst.timing import halves
+
+if TYPE_CHECKING:
+    from alanet_core import FramePair
+
+
+class FlowStop(Exception):
+    """Downstream takes no more; its flow return goes up."""
+
+    def __init__(self, returned: Gst.FlowReturn) -> None:
+        super().__init__(returned)
+        self.returned = returned
+
+
+class Exit(Protocol):
+    """The element, as far as things go out through it."""
+
+    def push(self, address: int) -> Gst.FlowReturn:
+        """Push a disowned buffer."""
+
+    def push_event(self, event: Gst.Event) -> bool:
+        """Push an event downstream."""
+
+
+@dataclass(eq=False)
+class Held:
+    """An input frame on its way. fed: the network has it, so it waits for its `pair`. sent: its sharp frame is out."""
+
+    buffer: Gst.Buffer
+    pts: int
+    duration: int | None
+    arrived: int
+    discont: bool
+    fed: bool
+    pair: "FramePair | None" = None
+    level: Level = Level.BYPASS
+    sent: bool = False
+    events: list[Gst.Event] = field(default_factory=list)
+
+    @property
+    def made(self) -> "FramePair | None":
+        """What the network made for it, where it was asked to."""
+        return self.pair if self.level < Level.PASS else None
+
+
+class Sender:
+    """Sends what belongs to a frame. departed: when the first buffer went out, since it was last set to None."""
+
+    def __init__(self, way_out: Exit, stats: Stats, mode: str) -> None:
+        self._exit = way_out
+        self._stats = stats
+        self._mode = mode
+        self.departed: int | None = None
+
+    def send(self, held: Held, following: Held | None, step: int, outputs: Outputs) -> None:
+        """The frame's outputs, then the events that came behind it. step: signed time to the next frame.
+
+        Raises FlowStop.
+        """
+        self._count(held)
+        again = None if held.sent else self.send_sharp(held, step, outputs)
+        if self._mode != "deblur":
+            where = halves(held.pts, step)
+            out = self._middle(held, following, again, outputs)
+            buffers.stamp(out, where.middle_pts, where.middle_duration, discont=False)
+            address = buffers.disown(out)
+            del out, again
+            self._push(address)
+        for event in held.events:
+            self._exit.push_event(event)
+
+    def send_sharp(self, held: Held, step: int, outputs: Outputs) -> Gst.Buffer | None:
+        """The sharp frame alone -> its memory under another head, where the middle will repeat it."""
+        held.sent = True
+        made = held.made if self._mode != "interpolate" else None
+        if made is None:
+            out = outputs.again(held.buffer, middle=False)
+        else:
+            with self._stats.timed("write"):
+                out = outputs.picture(made.sharp, held.buffer, middle=False)
+        doubles = self._mode != "deblur"
+        duration = halves(held.pts, step).sharp_duration if doubles else held.duration or abs(step) or None
+        buffers.stamp(out, held.pts, duration, discont=held.discont)
+        again = None
+        if doubles and made is not None and made.middle_source == "repeat":
+            again = outputs.repeat(out, held.buffer)
+        self._stats.delayed(time.monotonic_ns() - held.arrived)
+        address = buffers.disown(out)
+        del out
+        self._push(address)
+        return again
+
+    def _middle(self, held: Held, following: Held | None, again: Gst.Buffer | None, outputs: Outputs) -> Gst.Buffer:
+        pair = held.made
+        if pair is not None and pair.middle_source in {"made", "blend"}:
+            assert pair.middle is not None
+            with self._stats.timed("write"):
+                return outputs.picture(pair.middle, held.buffer, middle=True)
+        if pair is not None and pair.middle_source == "next" and following is not None:
+            return outputs.again(following.buffer, middle=True, frame=held.buffer)
+        return outputs.again(held.buffer, middle=True) if again is None else again
+
+    def _count(self, held: Held) -> None:
+        made = held.made
+        self._stats.count("held", -1)
+        self._stats.count("passed" if made is None else "sharp")
+        if self._mode != "deblur":
+            self._stats.count("made" if made is not None and made.middle_source == "made" else "repeated")
+
+    def _push(self, address: int) -> None:
+        self.departed = self.departed or time.monotonic_ns()
+        with self._stats.timed("push"):
+            returned = self._exit.push(address)
+        if returned != Gst.FlowReturn.OK:
+            raise FlowStop(returned)
