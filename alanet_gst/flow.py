@@ -10,7 +10,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from alanet_gst import buffers, caps
 from alanet_gst.errors import Trouble
@@ -25,11 +25,10 @@ from alanet_gst.timing import NoTime, Timeline
 
 if TYPE_CHECKING:
     from alanet_core import AlanetStream, FramePair
-    from alanet_core.streaming.stream import Effort
     from alanet_gst.engine import Engine
     from alanet_gst.pixels import Layout
 
-EFFORTS: "dict[Level, Effort]" = {Level.FULL: "full", Level.REPEAT: "sharp", Level.PASS: "none"}
+EFFORTS: dict[Level, Literal["full", "sharp", "none"]] = {Level.FULL: "full", Level.REPEAT: "sharp", Level.PASS: "none"}
 
 
 class Host(Teller, Exit, Protocol):
