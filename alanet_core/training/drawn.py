@@ -24,7 +24,7 @@ def draw_picture(rng: Rng, height: int, width: int) -> Tensor:
         cover = _COVERS[int(rng.integers(len(_COVERS)))](rng, xx, yy)
         fill = _colour(rng)[:, None, None]
         if rng.random() < 0.4:
-            fill = fill + _colour(rng)[:, None, None] * 0.5 * _clouds(rng, height, width, slope=rng.uniform(0.6, 1.6))
+            fill = fill + _colour(rng)[:, None, None] * 0.3 * _clouds(rng, height, width, slope=rng.uniform(0.9, 1.8))
         picture += cover * (fill - picture)
     return torch.from_numpy(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8))
 
@@ -39,7 +39,7 @@ def _background(rng: Rng, xx: Plane, yy: Plane) -> Plane:
     height, width = xx.shape
     ramp = _ramp(rng, xx, yy)
     near, far, grain = (_colour(rng)[:, None, None] for _ in range(3))
-    clouds = _clouds(rng, height, width, slope=rng.uniform(0.8, 1.8))
+    clouds = _clouds(rng, height, width, slope=rng.uniform(1.0, 1.8))
     background: Plane = near * ramp + far * (1 - ramp) + rng.uniform(0, 0.3) * grain * clouds
     return background
 
@@ -118,4 +118,4 @@ def _print(rng: Rng, xx: Plane, yy: Plane) -> Plane:
     return np.where(inside, page[v.clip(0, page.shape[0] - 1), u.clip(0, page.shape[1] - 1)], 0).astype(np.float32)
 
 
-_COVERS = (_ellipse, _box, _box, _lines, _grating, _print)
+_COVERS = (_ellipse, _ellipse, _box, _box, _box, _lines, _grating, _print)

@@ -16,7 +16,7 @@ from alanet_core.training.sequences import random_scene
 
 _PICTURES_A_CLIP = 5
 _DRAWN_SCALE = 2.0  # drawn pictures, relative to the frame, so that there is room to move
-_FASTEST_SHARE = 0.05  # of the frame's width, per interval: 32 pixels at 640
+_FASTEST_SHARE = 0.03  # of the frame's width, per interval: 19 pixels at 640
 
 
 def clips_from_files(paths: Sequence[Path], protocol: Protocol) -> Iterator[EvalClip]:
