@@ -21,6 +21,14 @@ NOT_KEPT = {
 }
 """Stream side data, by PyAV's name, that PyAV cannot hand to an encoder or a muxer, in words."""
 
+NOT_KEPT_IN_FRAMES = {
+    Type.DOVI_METADATA: "Dolby Vision",
+    Type.AMBIENT_VIEWING_ENVIRONMENT: "ambient viewing environment",
+    Type.DYNAMIC_HDR_PLUS: "HDR10+",
+    Type.DYNAMIC_HDR_VIVID: "HDR Vivid",
+}
+"""The same of a frame's side data."""
+
 
 @dataclass(frozen=True)
 class MasteringDisplay:
@@ -48,11 +56,13 @@ class StreamExtras:
         matrix = coded.get("display_matrix") or _of_frame(frame, Type.DISPLAYMATRIX)
         mastering = coded.get("mastering_display_metadata") or _of_frame(frame, Type.MASTERING_DISPLAY_METADATA)
         light = coded.get("content_light_level") or _of_frame(frame, Type.CONTENT_LIGHT_LEVEL)
+        lost = [words for name, words in NOT_KEPT.items() if name in coded]
+        lost += [words for kind, words in NOT_KEPT_IN_FRAMES.items() if kind in frame.side_data]
         return cls(
             matrix=struct.unpack("=9i", matrix) if matrix else None,
             mastering=_mastering(mastering) if mastering else None,
             light=struct.unpack("=2I", light[:8]) if light else None,
-            lost=tuple(words for name, words in NOT_KEPT.items() if name in coded),
+            lost=tuple(dict.fromkeys(lost)),
         )
 
     def encoder_options(self, codec: str) -> dict[str, str]:
