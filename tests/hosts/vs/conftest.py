@@ -1,6 +1,7 @@
 """What the VapourSynth tests share: clips whose every frame differs, models that change nothing, and vspipe."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -86,15 +87,20 @@ def c_compiler() -> str:
 
 @pytest.fixture
 def vspipe(tmp_path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """vspipe(script, *arguments): run it on a text; the word SCRIPT stands for the script's path."""
+    """vspipe(script, *arguments, into=None): run it on a text; the word SCRIPT stands for the script's path.
+
+    into: a command that reads its output through a shell's pipe; the exit status is then the first that is not 0.
+    """
     env = os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     tools = Path(sys.executable).parent
     subprocess.run([tools / "vapoursynth", "config"], env=env, check=True, capture_output=True)
     path = tmp_path / "script.vpy"
 
-    def run(script, *arguments):
+    def run(script, *arguments, into=None):
         path.write_text(script)
-        command = [tools / "vspipe", *(str(path) if part == "SCRIPT" else part for part in arguments)]
+        command = [str(tools / "vspipe"), *(str(path) if part == "SCRIPT" else part for part in arguments)]
+        if into is not None:
+            command = ["bash", "-o", "pipefail", "-c", f"{shlex.join(command)} | {shlex.join(into)}"]
         return subprocess.run(command, env=env, capture_output=True, timeout=300, check=False)
 
     return run
