@@ -32,8 +32,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--clips", type=Path, help="folder of high-rate clips: video files, or folders of PNG")
     source.add_argument("--photos", type=Path, help="folder of photographs to make clips of")
-    parser.add_argument("--held-out", action="store_true",
-                        help="with --photos: only those that `alanet train` leaves out, by their names")
+    parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="with --photos: only those that `alanet train` leaves out, by their names",
+    )
     parser.add_argument("--model", default="default", help="preset or .safetensors file")
     parser.add_argument("--size", type=_size, default=(640, 352), metavar="WxH", help="default 640x352, as the paper")
     parser.add_argument("--frames", type=int, default=9, help="low-rate frames of each clip (9)")
@@ -67,14 +70,19 @@ def run(args: argparse.Namespace) -> int:
     with _progress() as progress:
         task = progress.add_task("reading")
         rows: list[Row] = evaluate(
-            stream_enhancer(model), _noting(clips, seen), protocol,
+            stream_enhancer(model),
+            _noting(clips, seen),
+            protocol,
             progress=lambda name, kind: progress.update(task, description=f"{name}: {kind}"),
         )
     sizes = [(clip.frames.shape[3], clip.frames.shape[2]) for clip in seen]
     words = protocol.words(source, sizes)
     about = {
-        "model": model.name, "device": str(model.device), "precision": str(model.dtype).removeprefix("torch."),
-        "clips": [clip.name for clip in seen], "seconds": round(time.monotonic() - began, 1),
+        "model": model.name,
+        "device": str(model.device),
+        "precision": str(model.dtype).removeprefix("torch."),
+        "clips": [clip.name for clip in seen],
+        "seconds": round(time.monotonic() - began, 1),
     }
     if args.json:
         json.dump(as_json(rows, **about, protocol=words), sys.stdout, indent=2)
@@ -122,5 +130,11 @@ def _size(text: str) -> tuple[int, int]:
 
 def _progress() -> Progress:
     console = Console(stderr=True)
-    return Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console,
-                    transient=True, disable=not console.is_terminal)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -67,13 +67,18 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(must("out", "a new folder, or used with --resume", str(args.out), "nothing was overwritten"))
     state = _begin(args, device)
     materials = gather(args.photos, args.clips)
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = f"{error.strerror}: check the path"
+        raise ConfigError(must("out", "a folder that can be written to", str(args.out), remedy)) from error
     if args.nice:
         os.nice(args.nice)
     config = state.config
     maker = SampleMaker(config.samples, config.seed, materials.photos, materials.clips)
-    pool = SamplePool(maker, seed=config.seed, batch=config.batch, capacity=config.pool, reuse=config.reuse,
-                      workers=args.workers)
+    pool = SamplePool(
+        maker, seed=config.seed, batch=config.batch, capacity=config.pool, reuse=config.reuse, workers=args.workers
+    )
     validation = Validation(materials.held_out, frames=config.samples.frames, size=config.samples.size)
     _say(_opening(state, materials))
     with _signals() as stopped:
@@ -91,8 +96,14 @@ def _begin(args: argparse.Namespace, device: "torch.device") -> "TrainState":
 
     if args.resume:
         if given := [name for name in _SETTINGS if getattr(args, name) is not None]:
-            raise ConfigError(must(f"--{given[0]}", "left out with --resume", getattr(args, given[0]),
-                                   "a run keeps the settings that it was begun with"))
+            raise ConfigError(
+                must(
+                    f"--{given[0]}",
+                    "left out with --resume",
+                    getattr(args, given[0]),
+                    "a run keeps the settings that it was begun with",
+                )
+            )
         return load_state(args.out, device)
     model = _network(args)
     return begin(model.to(device), _settings(args, model))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alanet_core.errors import MediaError, must
+from alanet_core.errors import RefusedError, must
 from alanet_core.training.photos import SUFFIXES as PICTURE_SUFFIXES
 from alanet_core.training.photos import read_picture
 
@@ -22,13 +22,13 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".m
 def find_clips(folder: Path) -> list[Path]:
     """Video files in a folder, and folders in it that hold a clip as numbered pictures, in the order of their names.
 
-    Raises MediaError where there is neither.
+    Raises RefusedError where there is neither.
     """
     if not folder.is_dir():
-        raise MediaError(must("clips", "a folder", str(folder), "give a folder with video files"))
+        raise RefusedError(must("clips", "a folder", str(folder), "give a folder with video files"))
     found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES or _pictures(p)]
     if not found:
-        raise MediaError(must("clips", "a folder with video files", str(folder), "put clips into it"))
+        raise RefusedError(must("clips", "a folder with video files", str(folder), "put clips into it"))
     return found
 
 
@@ -42,7 +42,7 @@ def frames_of(path: Path, *, wanted: range | None = None, width: int | None = No
     """The frames of a clip, or those whose number is in `wanted`, each [3,H,W] uint8 RGB.
 
     width: shrink wider frames to this width, each pixel the mean of the area it covers; smaller ones stay.
-    Raises MediaError where nothing can be decoded.
+    Raises RefusedError where nothing can be decoded.
     """
     if path.is_dir():
         pictures = _pictures(path)
@@ -73,7 +73,7 @@ def _decode(path: Path, wanted: range | None) -> Iterator[av.VideoFrame]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise MediaError(must("clip", "a file with video", str(path), "remove it"))
+                raise RefusedError(must("clip", "a file with video", str(path), "remove it"))
             container.streams.video[0].thread_type = "AUTO"
             for n, frame in enumerate(container.decode(video=0)):
                 if wanted is not None and n >= wanted.stop:
@@ -81,7 +81,7 @@ def _decode(path: Path, wanted: range | None) -> Iterator[av.VideoFrame]:
                 if wanted is None or n in wanted:
                     yield frame
     except av.FFmpegError as error:
-        raise MediaError(must("clip", "a readable video", str(path), f"remove it ({error})")) from error
+        raise RefusedError(must("clip", "a readable video", str(path), f"remove it ({error})")) from error
 
 
 def motion_per_frame(frames: Tensor) -> Tensor:

@@ -176,14 +176,16 @@ class _Session:
             return
         now = time.monotonic()
         since, self._logged = now - self._logged, now
-        self.note({
-            "sharp": _mean([s.sharp for s in good]),
-            "middle": _mean([s.middle for s in good]),
-            "norm": _mean([s.norm for s in good]),
-            "rate": float(self._state.optimizer.param_groups[0]["lr"]),
-            "skipped": len(self._steps) - len(good),
-            "samples_per_second": len(self._steps) * self._state.config.batch / max(since, 1e-9),
-        })
+        self.note(
+            {
+                "sharp": _mean([s.sharp for s in good]),
+                "middle": _mean([s.middle for s in good]),
+                "norm": _mean([s.norm for s in good]),
+                "rate": float(self._state.optimizer.param_groups[0]["lr"]),
+                "skipped": len(self._steps) - len(good),
+                "samples_per_second": len(self._steps) * self._state.config.batch / max(since, 1e-9),
+            }
+        )
         self._steps = []
 
     def note(self, figures: dict[str, float]) -> None:

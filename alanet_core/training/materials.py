@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alanet_core.errors import MediaError, must
+from alanet_core.errors import RefusedError, must
 from alanet_core.training.clips import find_clips, frames_of
 from alanet_core.training.drawn import draw_picture
 from alanet_core.training.photos import PhotoSet, find_photos, is_held_out, read_picture
@@ -30,12 +30,12 @@ class Materials:
 
 
 def gather(photos: Path, clips: Path | None = None) -> Materials:
-    """Read what is there. Raises MediaError for folders without pictures or clips, or with too few to hold any out."""
+    """Read what is there. Raises RefusedError for folders without pictures or clips, or with too few of them."""
     found = find_photos(photos)
     held_out = [path for path in found if is_held_out(path)] or found[-1:]
     kept = [path for path in found if path not in set(held_out)]
     if not kept:
-        raise MediaError(must("photos", "two pictures or more", len(found), "add photographs: hundreds are better"))
+        raise RefusedError(must("photos", "two pictures or more", len(found), "add photographs: hundreds are better"))
     drawn = draw_pictures(max(1, round(_DRAWN_SHARE * len(kept))), _DRAWN_SIZE, _DRAWN_SIZE, seed=_DRAWN_SEED)
     pictures = PhotoSet([read_picture(path) for path in kept] + drawn).share()
     validation = PhotoSet([read_picture(path) for path in held_out])

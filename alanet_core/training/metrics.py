@@ -27,10 +27,12 @@ _K1, _K2 = 0.01, 0.03
 
 
 def mse(a: Tensor, b: Tensor, *, peak: float = 1.0) -> float:
-    """Mean squared error of two pictures (or clips) of one shape, in units of peak^2, computed in float64."""
+    """Mean squared error of two pictures (or clips) of one shape, in units of peak^2: in float64, of integers exact."""
     if a.shape != b.shape:
         raise FrameError(must("pictures", "of one size", f"{tuple(a.shape)} and {tuple(b.shape)}", "crop one of them"))
-    return float(((a.double() - b.double()) / peak).square().mean())
+    if a.is_floating_point() or b.is_floating_point():
+        return float(((a.double() - b.double()) / peak).square().mean())
+    return int((a.long() - b.long()).square().sum()) / (a.numel() * peak**2)
 
 
 def psnr_of(error: float) -> float:

@@ -73,8 +73,15 @@ def still_path() -> Path:
     """No motion at all: a tripod, a title, a paused picture."""
     none = np.zeros(1)
     return Path(
-        velocity=0j, bend=0j, angle_rate=0.0, zoom_rate=0.0, shake=np.zeros((2, 1), complex), angle_shake=none,
-        tones=none, phases=none, centre=0j,
+        velocity=0j,
+        bend=0j,
+        angle_rate=0.0,
+        zoom_rate=0.0,
+        shake=np.zeros((2, 1), complex),
+        angle_shake=none,
+        tones=none,
+        phases=none,
+        centre=0j,
     )
 
 

@@ -8,7 +8,7 @@ import av
 import torch
 from torch import Tensor
 
-from alanet_core.errors import MediaError, must
+from alanet_core.errors import RefusedError, must
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -39,12 +39,12 @@ class PhotoSet:
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """The pictures below a folder, in the order of their names. Raises MediaError where there is none."""
+    """The pictures below a folder, in the order of their names. Raises RefusedError where there is none."""
     if not folder.is_dir():
-        raise MediaError(must("photos", "a folder", str(folder), "give a folder with JPEG or PNG files"))
+        raise RefusedError(must("photos", "a folder", str(folder), "give a folder with JPEG or PNG files"))
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not found:
-        raise MediaError(must("photos", "a folder with pictures", str(folder), "put JPEG or PNG files into it"))
+        raise RefusedError(must("photos", "a folder with pictures", str(folder), "put JPEG or PNG files into it"))
     return found
 
 
@@ -54,15 +54,15 @@ def is_held_out(path: Path, *, one_in: int = 16) -> bool:
 
 
 def read_picture(path: Path) -> Tensor:
-    """The first picture of a file as [3,H,W] uint8 RGB. Raises MediaError where there is none."""
+    """The first picture of a file as [3,H,W] uint8 RGB. Raises RefusedError where there is none."""
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
                 pixels = torch.from_numpy(frame.to_ndarray(format="rgb24"))
                 return pixels.permute(2, 0, 1).contiguous()
     except (av.FFmpegError, IndexError) as error:
-        raise MediaError(must("picture", "a readable image", str(path), f"remove it ({error})")) from error
-    raise MediaError(must("picture", "an image with at least one frame", str(path), "remove it"))
+        raise RefusedError(must("picture", "a readable image", str(path), f"remove it ({error})")) from error
+    raise RefusedError(must("picture", "an image with at least one frame", str(path), "remove it"))
 
 
 def read_photos(paths: Sequence[Path]) -> PhotoSet:

@@ -36,7 +36,14 @@ class SamplePool:
     """Draws batches; samples are made in order by `workers` processes (0: here, when they are needed)."""
 
     def __init__(
-        self, maker: SampleMaker, *, seed: int, batch: int, capacity: int = 1024, first: int = 192, reuse: float = 4.0,
+        self,
+        maker: SampleMaker,
+        *,
+        seed: int,
+        batch: int,
+        capacity: int = 1024,
+        first: int = 192,
+        reuse: float = 4.0,
         workers: int = 1,
     ) -> None:
         """first: samples made before step 0. reuse: how often a sample is drawn, on average, before it is replaced."""
@@ -83,8 +90,13 @@ class SamplePool:
         # Spawned, not forked: a fork would inherit the locks of this process's threads.
         return iter(
             DataLoader(
-                self._maker, batch_size=None, sampler=numbers, num_workers=self._workers,
-                multiprocessing_context="spawn", prefetch_factor=64, worker_init_fn=_outlive_interrupts,
+                self._maker,
+                batch_size=None,
+                sampler=numbers,
+                num_workers=self._workers,
+                multiprocessing_context="spawn",
+                prefetch_factor=64,
+                worker_init_fn=_outlive_interrupts,
             )
         )
 

@@ -62,9 +62,17 @@ class Protocol:
     def words(self, source: str, clips: Sequence[tuple[int, int]]) -> list[str]:
         """The protocol as sentences. clips: (width, height) of each clip used."""
         sizes = ", ".join(sorted({f"{w}x{h}" for w, h in clips}))
-        text = _WORDS.format(count=len(clips), source=source, sizes=sizes, wanted="x".join(map(str, self.size)),
-                             half=self.stride // 2, frames=self.frames, length=self.length, stride=self.stride,
-                             seed=self.seed)
+        text = _WORDS.format(
+            count=len(clips),
+            source=source,
+            sizes=sizes,
+            wanted="x".join(map(str, self.size)),
+            half=self.stride // 2,
+            frames=self.frames,
+            length=self.length,
+            stride=self.stride,
+            seed=self.seed,
+        )
         return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
 
 

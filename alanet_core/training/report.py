@@ -19,7 +19,7 @@ def as_json(rows: Sequence[Row], **about: object) -> dict[str, Any]:
 
 def print_table(console: Console, rows: Sequence[Row], title: str, words: Sequence[str]) -> None:
     """The rows, PSNR and SSIM of each method, grouped by kind of input, and the protocol in words; 80 columns wide."""
-    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=0, show_edge=False)
     table.add_column("inputs", no_wrap=True)
     table.add_column("output", no_wrap=True)
     for name in (*METHODS, "gain", "frames"):

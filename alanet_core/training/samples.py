@@ -102,8 +102,10 @@ class SampleMaker(Dataset[Tensor]):
         side = self.config.size * shrink
         if len(clip) < span or min(clip.shape[2:]) < side:
             return None
-        n, y, x = (int(rng.integers(have - want + 1)) for have, want in zip(
-            (len(clip), *clip.shape[2:]), (span, side, side), strict=True))
+        n, y, x = (
+            int(rng.integers(have - want + 1))
+            for have, want in zip((len(clip), *clip.shape[2:]), (span, side, side), strict=True)
+        )
         part = clip[n : n + span, :, y : y + side, x : x + side]
         if shrink == 1:
             return part.contiguous()

@@ -57,9 +57,7 @@ class Scene:
         return frames.add_(0.5).clamp_(0, 255).byte()
 
 
-def _sample(
-    layer: Layer, times: Real, rows: range, columns: range, size: tuple[int, int], *, padding: str
-) -> Tensor:
+def _sample(layer: Layer, times: Real, rows: range, columns: range, size: tuple[int, int], *, padding: str) -> Tensor:
     grid = layer.grid(times, rows, columns, size)
     texture = layer.texture.expand(len(times), -1, -1, -1)
     return F.grid_sample(texture, grid, padding_mode=padding, align_corners=True)

@@ -65,6 +65,12 @@ class TrainConfig:
         """The inverse of `to_json` after json.loads. Raises ConfigError for keys that this version does not know."""
         known = {f.name for f in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise ConfigError(must("configuration", f"made of {', '.join(sorted(known))}", ", ".join(unknown),
-                                   "update alanet: this run was begun by a newer version"))
+            raise ConfigError(
+                must(
+                    "configuration",
+                    f"made of {', '.join(sorted(known))}",
+                    ", ".join(unknown),
+                    "update alanet: this run was begun by a newer version",
+                )
+            )
         return cls(**{**values, "samples": SampleConfig(**values.get("samples", {}))})

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alanet_core.errors import MediaError, must
+from alanet_core.errors import RefusedError, must
 from alanet_core.training.clips import count_frames, frames_of
 from alanet_core.training.evaluate import EvalClip
 from alanet_core.training.materials import draw_pictures
@@ -20,12 +20,13 @@ _FASTEST_SHARE = 0.03  # of the frame's width, per interval: 19 pixels at 640
 
 
 def clips_from_files(paths: Sequence[Path], protocol: Protocol) -> Iterator[EvalClip]:
-    """The middle of each file, fitted to the protocol's size. Raises MediaError for one that is too short."""
+    """The middle of each file, fitted to the protocol's size. Raises RefusedError for one that is too short."""
     needed = protocol.high_rate_frames
     for path in paths:
         total = count_frames(path)
         if total < needed:
-            raise MediaError(must("clips", f"at least {needed} frames long", f"{path} ({total})", "use fewer --frames"))
+            got = f"{path} ({total})"
+            raise RefusedError(must("clips", f"at least {needed} frames long", got, "use fewer --frames"))
         start = (total - needed) // 2
         first = next(frames_of(path, wanted=range(1)))
         width = protocol.cover(first.shape[1], first.shape[2])

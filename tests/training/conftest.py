@@ -12,8 +12,17 @@ from alanet_core.training.samples import SampleConfig
 from alanet_core.training.settings import TrainConfig
 
 TINY = ModelConfig(
-    channels=(8, 16), kernels=(3, 3), unshuffle=2, fusion="aligned", residual=True, correlation=(2, 1),
-    correlation_channels=4, gate_reduction=4, taps=(-0.5, 0.5), sharp_head=(8,), middle_head=(8,),
+    channels=(8, 16),
+    kernels=(3, 3),
+    unshuffle=2,
+    fusion="aligned",
+    residual=True,
+    correlation=(2, 1),
+    correlation_channels=4,
+    gate_reduction=4,
+    taps=(-0.5, 0.5),
+    sharp_head=(8,),
+    middle_head=(8,),
 )
 
 
@@ -27,7 +36,13 @@ def tiny_model() -> Alanet:
 @pytest.fixture
 def tiny_config() -> TrainConfig:
     return TrainConfig(
-        seed=3, batch=2, warm_up=2, precision="fp32", pool=16, reuse=2.0, deterministic=True,
+        seed=3,
+        batch=2,
+        warm_up=2,
+        precision="fp32",
+        pool=16,
+        reuse=2.0,
+        deterministic=True,
         samples=SampleConfig(size=32, fastest=8.0),
     )
 

@@ -29,8 +29,17 @@ def smooth_texture(height: int, width: int) -> torch.Tensor:
 
 def moving(velocity: complex) -> MotionPath:
     still = still_path()
-    return MotionPath(velocity=velocity, bend=0j, angle_rate=0, zoom_rate=0, shake=still.shake,
-                      angle_shake=still.angle_shake, tones=still.tones, phases=still.phases, centre=0j)
+    return MotionPath(
+        velocity=velocity,
+        bend=0j,
+        angle_rate=0,
+        zoom_rate=0,
+        shake=still.shake,
+        angle_shake=still.angle_shake,
+        tones=still.tones,
+        phases=still.phases,
+        centre=0j,
+    )
 
 
 def test_a_still_path_gives_the_same_frame_at_all_times() -> None:

@@ -154,8 +154,14 @@ def test_the_log_holds_a_line_of_json_for_each_interval(
     tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet, tmp_path: Path
 ) -> None:
     state = begin(tiny_model, tiny_config)
-    train(state, pool_for(tiny_config, drawn_photos), tmp_path, Budget(steps=5), log_every=2,
-          validate=lambda _: {"gain": 1.0})
+    train(
+        state,
+        pool_for(tiny_config, drawn_photos),
+        tmp_path,
+        Budget(steps=5),
+        log_every=2,
+        validate=lambda _: {"gain": 1.0},
+    )
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 2, 4, 5, 5]
     assert lines[0]["gain"] == 1.0
@@ -214,8 +220,13 @@ def test_the_process_keeps_its_own_setting_for_determinism(
 ) -> None:
     seen: list[bool] = []
     pool = pool_for(tiny_config, drawn_photos)
-    train(begin(tiny_model, tiny_config), pool, tmp_path, Budget(steps=1),
-          stop=lambda: bool(seen.append(torch.are_deterministic_algorithms_enabled())))  # type: ignore[func-returns-value]
+    train(
+        begin(tiny_model, tiny_config),
+        pool,
+        tmp_path,
+        Budget(steps=1),
+        stop=lambda: bool(seen.append(torch.are_deterministic_algorithms_enabled())),
+    )  # type: ignore[func-returns-value]
     assert seen == [True]
     assert not torch.are_deterministic_algorithms_enabled()
 

@@ -95,6 +95,13 @@ def test_a_folder_that_holds_a_run_is_not_begun_in_again(photos: Path, tmp_path:
     assert (tmp_path / "state.safetensors").read_bytes() == b"a run"
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ConfigError, match="out must be a folder"):
+        run("--photos", str(photos), "--out", str(tmp_path / "out"), "--steps", "1", *SMALL)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 def test_settings_are_refused_with_resume(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--rate must be left out with --resume"):
         run("--photos", str(photos), "--out", str(tmp_path), "--steps", "1", "--resume", "--rate", "1")
