@@ -32,9 +32,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print the report on stdout -> 0, or 1 when something is broken or lacks that is needed."""
-    from alanet_core.cli import probes
-
-    checks = [check for probe in probes.ALL for check in probe()]
+    checks = examine()
     healthy = all(check.status == "ok" or (check.status == "missing" and not check.required) for check in checks)
     if args.json:
         report = {"alanet": __version__, "healthy": healthy, "checks": [asdict(check) for check in checks]}
@@ -43,6 +41,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         show(checks)
     return 0 if healthy else 1
+
+
+def examine() -> list["Check"]:
+    """Ask every probe."""
+    from alanet_core.cli import hosts, probes
+
+    every = (
+        probes.python,
+        probes.pytorch,
+        probes.cpu,
+        probes.cuda,
+        probes.pyav,
+        probes.weights,
+        hosts.vapoursynth,
+        hosts.gstreamer,
+        probes.ffmpeg,
+    )
+    return [check for probe in every for check in probe()]
 
 
 def show(checks: "Sequence[Check]") -> None:

@@ -1,15 +1,11 @@
 """What `alanet doctor` looks at. Each probe returns what it found and, where something is amiss, a line that mends it.
 
-VapourSynth and GStreamer are asked in processes of their own: a broken plug-in may take its process down, and GStreamer
-lives in another Python as a rule. Nothing here imports alanet_vs or alanet_gst, for they import their hosts.
+The hosts are asked in `hosts.py`.
 """
 
 import importlib.metadata
 import importlib.util
-import json
-import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -28,15 +24,7 @@ Status = Literal["ok", "missing", "broken"]
 
 TIMEOUT = 60  # seconds for a foreign program to answer; a cold registry scan of GStreamer takes a few
 APT = "sudo apt-get install -y --no-install-recommends"
-GSTREAMER_PACKAGES = (
-    "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-python3-plugin-loader "
-    "python3-gst-1.0 gir1.2-gst-plugins-base-1.0"
-)
 CPU_FEATURES = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "avx512_fp16")
-VAPOURSYNTH_PROBE = (
-    "import json, vapoursynth as vs; "
-    "print(json.dumps({'version': str(vs.__version__), 'spaces': [p.namespace for p in vs.core.plugins()]}))"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +56,13 @@ def last_line(text: str) -> str:
     """The last line that says something; tracebacks end with what went wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it gave no reason"
+
+
+def package_folder(name: str) -> Path | None:
+    """Where a top-level package lies, without importing it; None when it is not installed."""
+    spec = importlib.util.find_spec(name)
+    places = (spec.submodule_search_locations or []) if spec else []
+    return Path(next(iter(places))) if places else None
 
 
 def python() -> list[Check]:
@@ -146,89 +141,6 @@ def weights() -> list[Check]:
     return checks
 
 
-def vapoursynth() -> list[Check]:
-    """VapourSynth in this environment, ALANET's plug-in in it, and a source filter to read files with."""
-    if package_folder("vapoursynth") is None:
-        old = sys.version_info < (3, 12)
-        remedy = "use Python 3.12 or later for it" if old else f"{sys.executable} -m pip install vapoursynth"
-        return [Check(name="VapourSynth", status="missing", detail="not in this environment", remedy=remedy)]
-    code, out, err = answer([sys.executable, "-c", VAPOURSYNTH_PROBE])
-    if code != 0:
-        remedy = f"{sys.executable} -m pip install --force-reinstall --no-deps vapoursynth"
-        return [Check(name="VapourSynth", status="broken", detail=last_line(err), remedy=remedy)]
-    found = json.loads(last_line(out))
-    checks = [Check(name="VapourSynth", status="ok", detail=found["version"])]
-    if "alanet" in found["spaces"]:
-        checks.append(Check(name="core.alanet", status="ok", detail="loaded"))
-    else:
-        checks.append(_absent_plugin(err))
-    if "bs" in found["spaces"]:
-        checks.append(Check(name="BestSource", status="ok", detail="loaded as core.bs"))
-    else:
-        remedy = f"to read files in VapourSynth: {sys.executable} -m pip install vapoursynth-bestsource"
-        checks.append(Check(name="BestSource", status="missing", detail="no core.bs", remedy=remedy))
-    return checks
-
-
-def _absent_plugin(stderr: str) -> Check:
-    name, remedy = "core.alanet", "reinstall alanet where a C compiler is: sudo apt-get install -y gcc libc6-dev"
-    folder = package_folder("vapoursynth")
-    if folder is not None and (folder / "plugins" / "alanet").is_dir():
-        return Check(name=name, status="broken", detail=f"does not load: {last_line(stderr)}", remedy=remedy)
-    return Check(name=name, status="missing", detail="alanet was built without it", remedy=remedy)
-
-
-def package_folder(name: str) -> Path | None:
-    """Where a top-level package lies, without importing it; None when it is not installed."""
-    spec = importlib.util.find_spec(name)
-    places = (spec.submodule_search_locations or []) if spec else []
-    return Path(next(iter(places))) if places else None
-
-
-def gstreamer() -> list[Check]:
-    """GStreamer, its loader of Python plug-ins with the Python that it runs, and ALANET's element."""
-    code, out, err = answer(["gst-inspect-1.0", "python"])
-    if code == 127:
-        remedy = f"{APT} {GSTREAMER_PACKAGES}"
-        return [Check(name="GStreamer", status="missing", detail="gst-inspect-1.0 is not on PATH", remedy=remedy)]
-    if code != 0:
-        if "libgstpython" in answer(["gst-inspect-1.0", "-b"])[1]:
-            detail = "the loader of Python plug-ins failed once and is blacklisted"
-            remedy = f"put the system's python3 first on PATH, then: rm -f {_registry_files()}"
-            return [Check(name="GStreamer", status="broken", detail=detail, remedy=remedy)]
-        detail = f"no loader of Python plug-ins: {last_line(err or out)}"
-        return [Check(name="GStreamer", status="missing", detail=detail, remedy=f"{APT} {GSTREAMER_PACKAGES}")]
-    version = re.search(r"^\s*Version\s+(\S+)", out, re.MULTILINE)
-    library = re.search(r"^\s*Filename\s+(.+)$", out, re.MULTILINE)
-    runs = loader_python(Path(library[1].strip())) if library else None
-    detail = f"{version[1] if version else 'unknown version'}, the loader runs Python {runs or '(version not found)'}"
-    checks = [Check(name="GStreamer", status="ok", detail=detail)]
-    code, out, err = answer(["gst-inspect-1.0", "alanet"])
-    if code == 0:
-        checks.append(Check(name="element alanet", status="ok", detail="found"))
-    elif not ((package_folder("alanet_gst") or Path()) / "element.py").is_file():
-        detail, remedy = "not part of this version", "use `alanet enhance`"
-        checks.append(Check(name="element alanet", status="missing", detail=detail, remedy=remedy))
-    else:
-        remedy = "name the folder of ALANET's plug-in file in GST_PLUGIN_PATH, in an environment of the loader's Python"
-        checks.append(Check(name="element alanet", status="missing", detail=last_line(err or out), remedy=remedy))
-    return checks
-
-
-def loader_python(library: Path) -> str | None:
-    """X.Y of the libpython that GStreamer's loader is linked to, read from the library itself; None if not told."""
-    try:
-        found = re.search(rb"libpython(3\.\d+)", library.read_bytes())
-    except OSError:
-        return None
-    return found[1].decode() if found else None
-
-
-def _registry_files() -> str:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return os.environ.get("GST_REGISTRY") or f"{cache}/gstreamer-1.0/registry.*.bin"
-
-
 def ffmpeg() -> list[Check]:
     """The programs ffmpeg and ffprobe, with which the tests read results back; ALANET itself uses PyAV."""
     lacking = [name for name in ("ffmpeg", "ffprobe") if shutil.which(name) is None]
@@ -239,6 +151,3 @@ def ffmpeg() -> list[Check]:
     if code != 0:
         return [Check(name="ffmpeg", status="broken", detail=last_line(err), remedy=f"{APT} --reinstall ffmpeg")]
     return [Check(name="ffmpeg", status="ok", detail=out.splitlines()[0].split(" Copyright")[0])]
-
-
-ALL = (python, pytorch, cpu, cuda, pyav, weights, vapoursynth, gstreamer, ffmpeg)

@@ -2,17 +2,19 @@
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from alanet_core.cli import doctor, probes
+from alanet_core.cli import doctor, hosts, probes
 from alanet_core.cli.probes import Check
 from alanet_core.presets import presets
 
@@ -36,18 +38,31 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-def report(as_json: bool, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The report on this machine, made in a process of its own, which also says what it has loaded."""
+    code = (
+        "import argparse, sys; from alanet_core.cli import doctor; code = doctor.run(argparse.Namespace(json=True)); "
+        "print(code, *sorted({'vapoursynth', 'gi', 'alanet_vs', 'alanet_gst'} & set(sys.modules)), file=sys.stderr)"
+    )
+    registry = tmp_path_factory.mktemp("gst") / "registry.bin"  # GStreamer's own would be written to
+    environment = os.environ | {"GST_REGISTRY": str(registry)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    last = done.stderr.splitlines()[-1].split()
+    return {"code": int(last[0]), "loaded": last[1:], "report": json.loads(done.stdout)}
+
+
+def printed(as_json: bool, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = doctor.run(argparse.Namespace(json=as_json))
     return code, capsys.readouterr().out
 
 
-def test_the_json_report_has_every_part_and_a_remedy_for_what_is_not_ok(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out = report(True, capsys)
-    found = json.loads(out)
+def test_the_json_report_has_every_part_and_a_remedy_for_what_is_not_ok(real: dict[str, Any]) -> None:
+    found = real["report"]
     names = [check["name"] for check in found["checks"]]
     for name in ("Python", "PyTorch", "CPU", "CUDA", "PyAV", "model fast", "VapourSynth", "GStreamer", "ffmpeg"):
         assert name in names
-    assert found["healthy"] is (code == 0)
+    assert found["healthy"] is (real["code"] == 0)
     for check in found["checks"]:
         assert check["status"] in ("ok", "missing", "broken")
         assert check["detail"]
@@ -55,19 +70,28 @@ def test_the_json_report_has_every_part_and_a_remedy_for_what_is_not_ok(capsys: 
         assert (check["remedy"] != "") is (check["status"] != "ok")
 
 
-def test_the_printed_report_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    out = report(False, capsys)[1]
-    for check in json.loads(report(True, capsys)[1])["checks"]:
-        assert check["detail"] in out
-        assert check["remedy"] in out
+def test_the_printed_report_says_the_same(
+    real: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [Check(**check) for check in real["report"]["checks"]]
+    monkeypatch.setattr(doctor, "examine", lambda: checks)
+    code, out = printed(False, capsys)
+    assert code == real["code"]
+    for check in checks:
+        assert check.detail in out
+        assert check.remedy in out
+
+
+def test_the_command_loads_neither_vapoursynth_nor_gi(real: dict[str, Any]) -> None:
+    assert real["loaded"] == []
 
 
 def test_what_is_optional_may_be_missing_and_what_is_broken_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def code(*checks: Check) -> int:
-        monkeypatch.setattr(probes, "ALL", (lambda: list(checks),))
-        return report(True, capsys)[0]
+        monkeypatch.setattr(doctor, "examine", lambda: list(checks))
+        return printed(True, capsys)[0]
 
     ok = Check(name="a", status="ok", detail="there", required=True)
     lacking = replace(ok, status="missing", required=False)
@@ -97,7 +121,7 @@ def test_an_untrained_model_is_missing_in_words() -> None:
 
 
 def test_no_gstreamer_gives_the_line_that_installs_it(program: Program) -> None:
-    (check,) = probes.gstreamer()
+    (check,) = hosts.gstreamer()
     assert check.status == "missing"
     assert "apt-get install" in check.remedy
     assert "gstreamer1.0-python3-plugin-loader" in check.remedy
@@ -105,10 +129,10 @@ def test_no_gstreamer_gives_the_line_that_installs_it(program: Program) -> None:
 
 def test_no_loader_is_missing_and_a_blacklisted_one_is_broken(program: Program) -> None:
     program("gst-inspect-1.0", "echo \"No such element or plugin 'python'\" >&2; [ $1 = -b ]")
-    (check,) = probes.gstreamer()
+    (check,) = hosts.gstreamer()
     assert (check.status, "No such element" in check.detail) == ("missing", True)
     program("gst-inspect-1.0", "[ $1 = -b ] && echo '  libgstpython.so'")
-    (check,) = probes.gstreamer()
+    (check,) = hosts.gstreamer()
     assert check.status == "broken"
     assert "registry" in check.remedy
 
@@ -118,11 +142,41 @@ def test_the_loaders_python_is_read_from_its_library(program: Program, tmp_path:
     library.write_bytes(b"\x7fELF\0libpython3.13.so.1.0\0")
     inspect = f'case $1 in python) echo "  Filename    {library}"; echo "  Version    1.26.2";; *) exit 0;; esac'
     program("gst-inspect-1.0", inspect)
-    checks = by_name(probes.gstreamer())
+    checks = by_name(hosts.gstreamer())
     assert checks["GStreamer"].detail == "1.26.2, the loader runs Python 3.13"
     assert checks["element alanet"].status == "ok"
     library.unlink()
-    assert "not found" in by_name(probes.gstreamer())["GStreamer"].detail
+    assert "not found" in by_name(hosts.gstreamer())["GStreamer"].detail
+
+
+def test_an_element_that_is_not_announced_is_told_from_one_that_does_not_work(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = str(tmp_path / "python")
+    monkeypatch.setattr(hosts, "gstreamer_python", lambda runs: python)
+    program("gst-inspect-1.0", "[ $1 = python ]")
+    program("python", '[ "$*" = "-m alanet_gst doctor" ]')
+    check = by_name(hosts.gstreamer())["element alanet"]
+    assert (check.status, check.remedy) == ("missing", f"{python} -m alanet_gst install")
+    program("python", "echo 'alanet: torch must be there, got none; type: pip install torch' >&2; exit 1")
+    check = by_name(hosts.gstreamer())["element alanet"]
+    assert (check.status, check.detail) == ("broken", "torch must be there, got none")
+    assert check.remedy == "pip install torch"
+    monkeypatch.setattr(hosts, "gstreamer_python", lambda runs: None)
+    assert by_name(hosts.gstreamer())["element alanet"].status == "missing"
+
+
+def test_the_environment_for_gstreamer_is_this_one_or_the_one_beside_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert hosts.gstreamer_python(here) == sys.executable
+    monkeypatch.setattr(hosts, "package_folder", lambda name: tmp_path / name)
+    assert hosts.gstreamer_python("3.0") is None
+    beside = tmp_path / ".venv-gst" / "bin" / "python"
+    beside.parent.mkdir(parents=True)
+    beside.touch()
+    assert hosts.gstreamer_python("3.0") == str(beside)
 
 
 def test_a_program_that_hangs_is_given_up(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,21 +189,21 @@ def test_a_program_that_hangs_is_given_up(program: Program, monkeypatch: pytest.
 def test_a_vapoursynth_that_crashes_is_broken_and_harms_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "package_folder", lambda name: tmp_path)
+    monkeypatch.setattr(hosts, "package_folder", lambda name: tmp_path)
     monkeypatch.setattr(
-        probes, "VAPOURSYNTH_PROBE", "import os, sys; print('bad plug-in', file=sys.stderr); os._exit(3)"
+        hosts, "VAPOURSYNTH_PROBE", "import os, sys; print('bad plug-in', file=sys.stderr); os._exit(3)"
     )
-    (check,) = probes.vapoursynth()
+    (check,) = hosts.vapoursynth()
     assert (check.status, check.detail) == ("broken", "bad plug-in")
 
 
 def test_a_plugin_that_is_there_and_not_loaded_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "package_folder", lambda name: tmp_path)
+    monkeypatch.setattr(hosts, "package_folder", lambda name: tmp_path)
     answer = json.dumps({"version": "R81", "spaces": ["std", "bs"]})
-    monkeypatch.setattr(probes, "VAPOURSYNTH_PROBE", f"print('noise'); print('{answer}')")
-    assert by_name(probes.vapoursynth())["core.alanet"].status == "missing"
+    monkeypatch.setattr(hosts, "VAPOURSYNTH_PROBE", f"print('noise'); print('{answer}')")
+    assert by_name(hosts.vapoursynth())["core.alanet"].status == "missing"
     (tmp_path / "plugins" / "alanet").mkdir(parents=True)
-    checks = by_name(probes.vapoursynth())
+    checks = by_name(hosts.vapoursynth())
     assert {name: check.status for name, check in checks.items()} == {
         "VapourSynth": "ok", "core.alanet": "broken", "BestSource": "ok",
     }  # fmt: skip
@@ -168,11 +222,3 @@ def test_a_torch_built_for_the_cpu_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.version, "cuda", None)
     (check,) = probes.cuda()
     assert (check.status, check.detail) == ("missing", "this torch is built for the CPU")
-
-
-def test_the_command_loads_neither_vapoursynth_nor_gi() -> None:
-    code = (
-        "import argparse, sys; from alanet_core.cli import doctor; doctor.run(argparse.Namespace(json=True)); "
-        "sys.exit(bool({'vapoursynth', 'gi', 'alanet_vs', 'alanet_gst'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
