@@ -96,7 +96,8 @@ def _backward(state: TrainState, loss: Tensor) -> float:
 @torch.no_grad()
 def _follow(state: TrainState) -> None:
     """Move the average towards the weights; quickly at first, when they are still far from where they will be."""
-    decay = min(state.config.average, (1 + state.updates) / (10 + state.updates))
+    age = state.config.head_start + state.updates
+    decay = min(state.config.average, (1 + age) / (10 + age))
     for average, weight in zip(state.average.parameters(), state.model.parameters(), strict=True):
         average.lerp_(weight, 1 - decay)
 

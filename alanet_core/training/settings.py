@@ -20,9 +20,10 @@ class TrainConfig:
 
     batch: samples a step. rate: of AdamW, after `warm_up` steps; constant, until over the last `cool_down` of a
     session (a share of its budget) it falls to a fiftieth by a cosine. clip: largest norm of a gradient. average:
-    decay of the moving average of weights, which is what ships. perceptual: weight of the second term of eq. 8.
-    precision: of convolutions while training. reuse: how often each sample is drawn. pool: how many samples are kept.
-    deterministic: the same run twice gives the same numbers; on a CPU only.
+    decay of the moving average of weights, which is what ships. head_start: how many steps the first weights count
+    for in it: 0 where they are random, so that the average leaves them quickly. perceptual: weight of the second term
+    of eq. 8. precision: of convolutions while training. reuse: how often each sample is drawn. pool: how many samples
+    are kept. deterministic: the same run twice gives the same numbers; on a CPU only.
     """
 
     seed: int = 0
@@ -33,6 +34,7 @@ class TrainConfig:
     cool_down: float = 0.2
     clip: float = 0.3
     average: float = 0.999
+    head_start: int = 0
     perceptual: float = 0.0
     precision: Literal["fp32", "bf16"] = "bf16"
     reuse: float = 4.0

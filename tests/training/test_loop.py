@@ -110,6 +110,16 @@ def test_the_average_follows_the_weights_quickly_at_first(
         assert moved or torch.equal(before[name], state.model.state_dict()[name])
 
 
+def test_the_average_stays_with_weights_that_have_a_head_start(
+    tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet
+) -> None:
+    state = begin(tiny_model, dataclasses.replace(tiny_config, head_start=10_000))
+    before = weights_of(state.model)
+    train_step(state, pool_for(tiny_config, drawn_photos), 0.0)
+    for name, average in state.average.state_dict().items():
+        torch.testing.assert_close(average, before[name].lerp(state.model.state_dict()[name], 0.001))
+
+
 def test_training_lowers_the_loss(tiny_model: Alanet, tiny_config: TrainConfig, drawn_photos: PhotoSet) -> None:
     config = dataclasses.replace(tiny_config, rate=3e-3)
     state = begin(tiny_model, config)
