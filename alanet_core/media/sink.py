@@ -100,6 +100,10 @@ class Sink:
         self._part = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
         self._clock = plan.time_base
         self._lengths: dict[int, int] = {}
+        self._by_steps = plan.container in ("mp4", "mov")
+        self._shown = (2**62, -(2**62))  # when the first frame begins and the last one ends
+        self._first_dts = 0
+        self._last: Packet[Any] | None = None
         _create(self._part, target)
         try:
             self._output = av.open(
@@ -130,6 +134,7 @@ class Sink:
         picture.pts, picture.time_base, picture.duration = span.start, self._clock, span.length
         picture.pict_type = PictureType.NONE  # the decoder's choice of I, P or B is none of the encoder's business
         self._lengths[span.start] = span.length
+        self._shown = (min(self._shown[0], span.start), max(self._shown[1], span.start + span.length))
         self._encode(picture)
 
     def copy(self, packet: Packet[Any]) -> None:
@@ -144,6 +149,7 @@ class Sink:
         """Write what the encoder still holds, close the file, and give it its name."""
         self._encode(None)
         with self._told():
+            self._write_last()
             self._output.close()
             with self._part.open("rb+") as whole:
                 os.fsync(whole.fileno())
@@ -161,7 +167,24 @@ class Sink:
             for packet in self._video.encode(picture):
                 if packet.pts is not None:
                     packet.duration = self._lengths.pop(packet.pts, packet.duration)
-                self._output.mux_one(packet)
+                if self._last is not None:
+                    self._output.mux_one(self._last)
+                elif packet.dts is not None:
+                    self._first_dts = packet.dts
+                self._last = packet
+
+    def _write_last(self) -> None:
+        """Write the packet that comes last in decoding order.
+
+        MP4 keeps no length of a frame but the steps between decoding times, and this packet's length closes the sum: it
+        is made to end where the last shown frame ends.
+        """
+        packet = self._last
+        if packet is None:
+            return
+        if self._by_steps and packet.dts is not None:
+            packet.duration = max(1, (self._shown[1] - self._shown[0]) - (packet.dts - self._first_dts))
+        self._output.mux_one(packet)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
