@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     """Enhance the file; report on stdout, notes and progress on stderr -> 0, or 3 when IN was damaged."""
     from alanet_core.media import Enhancement
     from alanet_core.presets import load
+
+    os.environ.setdefault("SVT_LOG", "0")  # SVT-AV1 writes a page to stderr unless the environment forbids it
 
     with Enhancement(args.IN, args.OUT, _settings(args)) as work:
         model = load(

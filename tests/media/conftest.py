@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Clip:
 
     def _lengths(self) -> list[int]:
         times = list(self.times or range(self.frames))
-        steps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        steps = [b - a for a, b in pairwise(times)]
         return [*steps, steps[-1] if steps else 1]
 
     def _write_sound(self, output: Any, sound: Any, ticks: int) -> None:
@@ -125,7 +126,7 @@ class Clip:
 
 @dataclass
 class Found:
-    """What a file holds: frames in order of time, their times in seconds, packets of the other streams, and the rest."""
+    """What a file holds: frames in order, their times in seconds, packets of the other streams, and the rest."""
 
     times: list[Fraction]
     frames: list[list[np.ndarray]]
@@ -211,7 +212,7 @@ def enhanced(tmp_path: Path, identity: alanet.Alanet) -> Callable[..., tuple[Fou
     """enhanced(source, "out.mp4", mode="joint", crf=...): enhance with `identity` -> what came out, and the report."""
 
     def run(source: Path, name: str = "out.mp4", mode: str = "joint", **settings: Any) -> tuple[Found, EnhanceReport]:
-        stream = alanet.StreamConfig(mode=mode, scene_threshold=settings.pop("scene_threshold", 0))  # type: ignore[arg-type]
+        stream = alanet.StreamConfig(mode=mode, scene_threshold=settings.pop("scene_threshold", 0))
         wanted = EnhanceSettings(stream=stream, **settings)
         report = enhance_file(source, tmp_path / name, identity, settings=wanted)
         return read(tmp_path / name), report

@@ -19,7 +19,7 @@ def clip_of(planes, fmt, height, width):
     form = vs.core.query_video_format(family, sample, fmt.bits, *fmt.subsampling)
     blank = vs.core.std.BlankClip(format=form.id, width=width, height=height, length=1)
 
-    def fill(n, f):  # noqa: ARG001 - VapourSynth passes both by name
+    def fill(n, f):
         frame = f.copy()
         for number, plane in enumerate(planes):
             np.asarray(frame[number])[:] = plane.numpy()

@@ -135,7 +135,8 @@ def test_a_format_is_read_with_its_tags():
 @pytest.mark.parametrize(
     ("name", "height", "matrix", "full", "site"),
     [("yuv420p", 480, "bt601", False, "left"), ("yuv420p", 720, "bt709", False, "left"),
-     ("yuvj420p", 480, "bt601", True, "center"), ("gray", 480, "bt601", True, "left"), ("gbrp", 480, "bt601", True, "left")],
+     ("yuvj420p", 480, "bt601", True, "center"), ("gray", 480, "bt601", True, "left"),
+     ("gbrp", 480, "bt601", True, "left")],
 )  # fmt: skip
 def test_what_a_file_leaves_open_is_read_as_players_do(name, height, matrix, full, site):
     fmt = describe(name, ColorTags(), height, height * 4 // 3)

@@ -28,17 +28,18 @@ def test_a_mastering_display_is_read():
     assert (display.darkest, display.brightest) == (Fraction(1, 10000), 1000)
 
 
+INTEGERS = "G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)"
+DECIMALS = "G(0.17000,0.79700)B(0.13100,0.04600)R(0.70800,0.29200)WP(0.31270,0.32900)L(1000.0000,0.0001)"
+
+
 @pytest.mark.parametrize(
     ("codec", "key", "words"),
     [
-        ("libx265", "x265-params", "master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)"
-         "L(10000000,1):max-cll=1000,400"),
-        ("libx264", "x264-params", "mastering-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)"
-         "L(10000000,1):cll=1000,400"),
-        ("libsvtav1", "svtav1-params", "mastering-display=G(0.17000,0.79700)B(0.13100,0.04600)R(0.70800,0.29200)"
-         "WP(0.31270,0.32900)L(1000.0000,0.0001):content-light=1000,400"),
+        ("libx265", "x265-params", f"master-display={INTEGERS}:max-cll=1000,400"),
+        ("libx264", "x264-params", f"mastering-display={INTEGERS}:cll=1000,400"),
+        ("libsvtav1", "svtav1-params", f"mastering-display={DECIMALS}:content-light=1000,400"),
     ],
-)  # fmt: skip
+)
 def test_each_encoder_is_told_in_its_own_words(codec, key, words):
     found = extras(mastering_display_metadata=MASTERING, content_light_level=LIGHT)
     assert found.encoder_options(codec) == {key: words}
