@@ -54,6 +54,12 @@ def test_a_shell_example_is_a_command_that_exists(words: list[str], root: Path) 
     if program in (".", "source", "cd"):
         # Environments are made by the set-up; their names are what matters.
         assert all(argument.startswith((".venv/bin/", ".venv-gst/bin/")) for argument in arguments)
+    elif program == "eval":
+        inner = re.fullmatch(r"\$\(python -m (\w+) \w+\)", *arguments)
+        assert inner is not None
+        assert (root / inner[1] / "__main__.py").is_file()
+    elif program == "gst-launch-1.0":
+        assert "alanet" in arguments  # such pipelines are run by tests/hosts/gst
     elif program.startswith("scripts/"):
         assert os.access(root / program, os.X_OK)
     elif Path(program).name == "alanet":
@@ -82,3 +88,12 @@ def test_a_python_example_runs(number: int, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_file_that_the_text_names_is_there(root: Path) -> None:
+    text = README.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    names = re.findall(r"`((?:scripts|docs|alanet_core|benchmarks)/[\w./-]+|LICENSE|constraints\.txt)`", text)
+    assert "scripts/pin.py" in names
+    for name in links + names:
+        assert (root / name).exists(), name
