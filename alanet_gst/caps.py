@@ -7,16 +7,19 @@ from alanet_gst.errors import Trouble
 from alanet_gst.gst import Gst, GstVideo
 from alanet_gst.timing import INT_MAX, scale_rate
 
-FORMATS = (
+_NAMES = (
     "RGB", "BGR", "RGBx", "BGRx", "xRGB", "xBGR", "RGBA", "BGRA", "ARGB", "ABGR", "RGBP", "BGRP", "GBR", "GBRA",
-    "GBR_10LE", "GBR_12LE", "GBR_16LE", "RGBA64_LE", "BGRA64_LE", "ARGB64_LE", "ABGR64_LE",
+    "GBR_10LE", "GBR_12LE", "RGBA64_LE", "BGRA64_LE", "ARGB64_LE", "ABGR64_LE",
     "GRAY8", "GRAY16_LE",
     "I420", "YV12", "NV12", "NV21", "Y42B", "NV16", "Y444", "NV24", "Y41B", "YUV9", "YVU9", "A420",
     "YUY2", "UYVY", "YVYU", "VYUY", "v308", "IYU2", "AYUV", "VUYA",
     "I420_10LE", "I422_10LE", "Y444_10LE", "I420_12LE", "I422_12LE", "Y444_12LE", "Y444_16LE",
     "P010_10LE", "P012_LE", "P016_LE", "A420_10LE", "A422_10LE", "A444_10LE",
 )  # fmt: skip
-"""Every format that GStreamer 1.22 describes by samples of 8 to 16 bits, little endian, each in whole bytes."""
+_UNKNOWN = GstVideo.VideoFormat.UNKNOWN
+FORMATS = tuple(name for name in _NAMES if GstVideo.VideoFormat.from_string(name) != _UNKNOWN)
+"""Every format that GStreamer describes by samples of 8 to 16 bits, little endian, each in whole bytes; those of 1.22,
+as far as the GStreamer at hand knows them."""
 
 FIELDS = f"format=(string){{ {', '.join(FORMATS)} }}, width=(int)[1,32767], height=(int)[1,32767]"
 FIELDS += f", framerate=(fraction)[0/1,{INT_MAX}/1]"
@@ -110,9 +113,17 @@ def acceptable(pad: Gst.Pad, other: Gst.Pad, caps: Gst.Caps, factor: Fraction) -
     )
 
 
+def video_info(caps: Gst.Caps) -> GstVideo.VideoInfo | None:
+    """What fixed raw caps mean, or None."""
+    try:
+        return GstVideo.VideoInfo.new_from_caps(caps)
+    except TypeError:  # PyGObject's word for a C constructor that returned NULL
+        return None
+
+
 def checked_info(caps: Gst.Caps) -> GstVideo.VideoInfo:
     """The VideoInfo of caps that have come. Raises Trouble for what cannot be taken."""
-    info = GstVideo.VideoInfo.new_from_caps(caps)
+    info = video_info(caps)
     if info is None or info.finfo.name not in FORMATS:
         raise Trouble.negotiation("video caps", "one of the raw formats of `gst-inspect-1.0 alanet`",
                                   caps.to_string(), "put videoconvert before alanet")  # fmt: skip
@@ -130,7 +141,7 @@ def pixel_format(info: GstVideo.VideoInfo) -> dict[str, Any]:
     else:
         family = "rgb" if int(finfo.flags) & int(GstVideo.VideoFormatFlags.RGB) else "yuv"
     full = int(colors.range) == FULL_RANGE
-    meaning: dict[str, Any] = {"family": family, "bits": int(finfo.depth[0]), "full_range": full or family == "rgb"}
+    meaning: dict[str, Any] = {"family": family, "bits": int(finfo.depth[0]), "full_range": full}
     if family == "yuv":
         meaning |= {
             "subsampling": (int(finfo.w_sub[1]), int(finfo.h_sub[1])),

@@ -199,7 +199,7 @@ class Alanet(Gst.Element):  # type: ignore[misc]  # gi ships no types
             return flow.set_caps(event.parse_caps())
         if kind == KIND.FLUSH_STOP:
             flow.flush()
-        elif kind in DRAINING:
+        elif kind in DRAINING and not (kind == KIND.SEGMENT and flow.is_in(event.parse_segment())):
             if not self._drained(flow, kind):
                 return False
             if kind == KIND.SEGMENT:
@@ -243,7 +243,7 @@ class Alanet(Gst.Element):  # type: ignore[misc]  # gi ships no types
         if query.type == Gst.QueryType.ALLOCATION:
             query.add_allocation_meta(GstVideo.video_meta_api_get_type(), None)
             fixed, _ = query.parse_allocation()
-            info = GstVideo.VideoInfo.new_from_caps(fixed) if fixed else None
+            info = caps.video_info(fixed) if fixed else None
             if info is not None and self._engine is not None:
                 # As many are held as must follow a frame; one more is being worked on, and one is on its way here.
                 query.add_allocation_pool(None, info.size, self._engine.lookahead + 2, 0)

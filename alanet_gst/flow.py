@@ -113,6 +113,10 @@ class Flow:
         self._segment = segment.copy()
         self._begin_segment()
 
+    def is_in(self, segment: Gst.Segment) -> bool:
+        """Whether that is the segment which plays already; being told of it once more interrupts nothing."""
+        return bool(self._segment.is_equal(segment))
+
     def _begin_segment(self) -> None:
         forward = self._segment.rate >= 0
         start = buffers.known(self._segment.start if forward else self._segment.stop) or 0
@@ -136,6 +140,7 @@ class Flow:
         pts = self._stamp(own)
         if self._timeline.is_hole(pts, discont=discont):
             self.drain()
+            self.pace.restart_clock()
         arrived, self._sender.departed = time.monotonic_ns(), None
         self._timeline.advance(pts, duration, told=own is not None)
         self._stats.count("in")

@@ -89,11 +89,16 @@ class Layout:
         _copy((*self.colors, *self.others), source, target)
 
 
+# Where GStreamer 1.22's table is wrong: the second chroma sample of a 16-bit pair lies two bytes on, and VYUY begins
+# with V. Its own packing and unpacking do not read the table.
+FIRST_BYTES = dict.fromkeys(("P010_10LE", "P012_LE", "P016_LE"), (0, 0, 2)) | {"VYUY": (1, 2, 0)}
+
+
 def _component(info: GstVideo.VideoInfo, number: int) -> Component:
     finfo = info.finfo
     return Component(
         plane=int(finfo.plane[number]),
-        offset=int(finfo.poffset[number]),
+        offset=int(FIRST_BYTES.get(finfo.name, finfo.poffset)[number]),
         step=int(finfo.pixel_stride[number]),
         rows=-(-info.height >> int(finfo.h_sub[number])),
         columns=-(-info.width >> int(finfo.w_sub[number])),

@@ -1,0 +1,128 @@
+"""The order in which quality gives way, and the lag that it bounds, by simulation; no GStreamer."""
+
+import pytest
+
+from alanet_gst.qos import CALM, LAG_LIMIT, LEVELS, MAX_CALM, STRAIN, Backlog, Downstream, Governor, Level
+
+T = 1000  # a period
+
+
+@pytest.mark.parametrize(
+    ("mode", "lag", "level"),
+    [
+        ("joint", -5.0, Level.FULL), ("joint", 0.5, Level.FULL), ("joint", 0.6, Level.REPEAT),
+        ("joint", 1.6, Level.PASS), ("joint", 3.1, Level.BYPASS), ("joint", 6.1, Level.DROP),
+        ("deblur", 0.6, Level.PASS), ("deblur", 3.1, Level.BYPASS), ("deblur", 6.1, Level.DROP),
+        ("interpolate", 0.6, Level.REPEAT), ("interpolate", 1.6, Level.BYPASS), ("interpolate", 9.0, Level.DROP),
+    ],
+)  # fmt: skip
+def test_the_level_falls_at_once_and_as_far_as_the_lag_asks(mode: str, lag: float, level: Level) -> None:
+    assert Governor(mode).decide(int(lag * T), T) is level
+
+
+def test_it_rises_step_by_step_after_calm_spells() -> None:
+    governor = Governor("joint")
+    assert governor.decide(4 * T, T) is Level.BYPASS
+    seen = [governor.decide(0, T) for _ in range(3 * CALM)]
+    assert seen == [Level.BYPASS] * (CALM - 1) + [Level.PASS] * CALM + [Level.REPEAT] * CALM + [Level.FULL]
+
+
+def test_a_frame_out_of_time_begins_the_calm_spell_anew() -> None:
+    governor = Governor("joint")
+    governor.decide(T, T)
+    for _ in range(CALM - 1):
+        governor.decide(0, T)
+    governor.decide(T, T)
+    assert [governor.decide(0, T) for _ in range(CALM)] == [Level.REPEAT] * (CALM - 1) + [Level.FULL]
+
+
+def test_dropping_ends_as_soon_as_the_lag_allows() -> None:
+    governor = Governor("joint")
+    governor.decide(20 * T, T)
+    assert governor.decide(7 * T, T) is Level.DROP
+    assert governor.decide(6 * T, T) is Level.BYPASS
+
+
+def simulate(costs: dict[Level, float], frames: int, mode: str = "joint") -> tuple[list[Level], float]:
+    """A live source and an element that takes costs[level] periods for a frame -> levels, largest lag in periods."""
+    governor, free, levels, most = Governor(mode), 0.0, [], 0.0
+    for n in range(frames):
+        begins = max(float(n), free)
+        lag = begins - n
+        level = governor.decide(int(lag * T), T)
+        free = begins + costs[level]
+        levels.append(level)
+        most = max(most, lag)
+    return levels, most
+
+
+@pytest.mark.parametrize("slowness", [0.5, 0.95, 1.1, 2.0, 5.0, 40.0])
+@pytest.mark.parametrize("mode", list(LEVELS))
+def test_the_lag_is_bounded_however_slow_the_network_is(slowness: float, mode: str) -> None:
+    costs = {Level.FULL: slowness, Level.REPEAT: 0.6 * slowness, Level.PASS: 0.15 * slowness, Level.BYPASS: 0.01}
+    costs[Level.DROP] = 0.001
+    levels, most = simulate(costs, 5000, mode)
+    assert most <= LAG_LIMIT + slowness
+    assert (set(levels) == {Level.FULL}) is (slowness < 1)
+
+
+def test_a_machine_too_slow_for_good_settles_and_does_not_flicker() -> None:
+    costs = {Level.FULL: 2.0, Level.REPEAT: 0.9, Level.PASS: 0.3, Level.BYPASS: 0.01, Level.DROP: 0.001}
+    levels, _ = simulate(costs, 8000)
+    late = levels[-MAX_CALM:]
+    assert late.count(Level.REPEAT) > 0.98 * len(late)
+
+
+def test_a_single_stall_is_forgotten_soon() -> None:
+    governor = Governor("joint")
+    for _ in range(100):
+        governor.decide(0, T)
+    governor.decide(30 * T, T)
+    levels = [governor.decide(0, T) for _ in range(4 * CALM + 2)]
+    assert levels[-1] is Level.FULL
+
+
+def test_frames_over_the_budget_lower_the_level_one_step_at_a_time_and_never_to_dropping() -> None:
+    governor = Governor("joint")
+    seen = [governor.decide(0, T, over_budget=True) for _ in range(8 * STRAIN)]
+    steps = [Level.FULL, Level.REPEAT, Level.PASS, Level.BYPASS]
+    assert seen[: 3 * STRAIN + 1] == [*[one for one in steps[:3] for _ in range(STRAIN)][1:], steps[3], steps[3]]
+    assert set(seen[3 * STRAIN :]) == {Level.BYPASS}
+
+
+def test_backlog_is_what_exceeds_the_shortest_transit() -> None:
+    backlog = Backlog()
+    assert [backlog.lag(transit, T, asleep=False) for transit in (700, 900, 600, 2600)] == [0, 200, 0, 2000]
+
+
+def test_a_transit_that_does_not_fall_while_nothing_is_computed_is_not_ours() -> None:
+    backlog = Backlog()
+    backlog.lag(0, T, asleep=False)
+    lags = [backlog.lag(9 * T, T, asleep=True) for _ in range(2 * Backlog.STUCK)]
+    assert lags[: Backlog.STUCK - 1] == [9 * T] * (Backlog.STUCK - 1)
+    assert lags[Backlog.STUCK :] == [0] * Backlog.STUCK
+
+
+def test_a_backlog_that_melts_while_nothing_is_computed_is_ours() -> None:
+    backlog = Backlog()
+    backlog.lag(0, T, asleep=False)
+    assert [backlog.lag((20 - k) * T, T, asleep=True) for k in range(20)] == [(20 - k) * T for k in range(20)]
+
+
+def test_a_long_lag_while_computing_is_never_taken_for_the_new_measure() -> None:
+    backlog = Backlog()
+    backlog.lag(0, T, asleep=False)
+    assert all(backlog.lag(2 * T, T, asleep=False) == 2 * T for _ in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("late", "running", "lag"),
+    [(0, 100, 0), (50, 100, 100), (50, 1100, -900), (-50, 100, -50), (90 * T, 100, 92 * T)],
+)
+def test_a_sink_that_reports_a_frame_too_late_makes_the_next_ones_late(late: int, running: int, lag: int) -> None:
+    downstream = Downstream()
+    assert downstream.lag(running) == 0
+    downstream.report(100, late, T)
+    assert downstream.lag(running) == lag
+    downstream.forget()
+    assert downstream.lag(running) == 0
