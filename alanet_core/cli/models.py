@@ -109,9 +109,9 @@ def _print_table(rows: list[Row], size: tuple[int, int], where: str) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("model", "trained", "W"):
-        table.add_column(heading)
-    for heading in ("parameters", "GFLOP a frame", "memory"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("parameters", "GFLOP", "memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("what it is")
     for row in rows:
         table.add_row(
@@ -125,7 +125,9 @@ def _print_table(rows: list[Row], size: tuple[int, int], where: str) -> None:
         )
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"Cost and memory for {size[0]}x{size[1]} frames, {where}; Python and torch come on top.")
+    console.print(
+        f"GFLOP for an input frame of {size[0]}x{size[1]}, and memory in {where}; Python and torch come on top."
+    )
     if any(not row.trained for row in rows):
         console.print("A model that is not trained is refused unless --allow-untrained is given.")
     for row in rows:

@@ -54,7 +54,7 @@ def check_codec(codec: str, container: str) -> None:
     """Refuse a codec that FFmpeg cannot encode, or that the container cannot hold. Raises ConfigError."""
     try:
         known = av.Codec(codec, "w").type == "video"
-    except av.FFmpegError:
+    except ValueError:  # PyAV has an error of its own for unknown names
         known = False
     if not known:
         raise ConfigError(must("codec", "a video encoder of FFmpeg", codec, "try libx264, libx265 or ffv1"))
