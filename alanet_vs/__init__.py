@@ -5,7 +5,8 @@ It knows only the public names of `alanet_core`. The way of a frame: `native/ren
 """
 
 try:
-    import vapoursynth as _vapoursynth  # noqa: F401  # imported for its absence
+    # Imported for its absence. The folder alone, in which our plug-in lies, would do for `import vapoursynth`.
+    from vapoursynth import core as _core  # noqa: F401
 except ImportError as error:
     raise ImportError(
         f"alanet: alanet_vs must find VapourSynth, got {error}; type: pip install 'alanet[vs]' (Python 3.12 or later)"

@@ -48,3 +48,7 @@ def test_a_format_comes_out_as_it_went_in_with_the_cores_pixels(kind, depth, noi
         for frame, planes in zip(result.frames(collect_garbage=False), expected, strict=True):
             for plane, values in zip(frame, planes, strict=True):
                 np.testing.assert_array_equal(np.asarray(plane), values)
+        if sample == "int":
+            for n in range(3):
+                for plane, values in zip(result.get_frame(2 * n), clip.get_frame(n), strict=True):
+                    np.testing.assert_array_equal(np.asarray(plane), np.asarray(values))
