@@ -8,7 +8,7 @@ def own_floating_reference(element: Any) -> None:  # noqa: ANN401  # a Gst.Eleme
     """Hand out a floating reference, as GStreamer expects of a new element. The last thing in its __init__.
 
     PyGObject before 3.50 sinks it (GStreamer then speaks of faulty bindings, and the element leaks in C programs): the
-    wrapper keeps the sunk reference, and the caller gets one of its own.
+    wrapper keeps the sunk reference, and the caller gets one of its own, which the bin takes over that it is put into.
     """
     if element.is_floating():
         return

@@ -117,9 +117,9 @@ class Pace:
         """Say so where no quality is low enough for the budget."""
         budget, waiting = self._settings.latency_budget * MILLISECOND, self.waiting(step)
         if 0 < budget < waiting:
-            least = f"at least {-(-waiting // MILLISECOND)} ms, the wait for the {self._lookahead} following frame(s)"
-            got = f"{self._settings.latency_budget} ms"
-            self._teller.warn(must("latency-budget", least, got, "raise it, or set mode=interpolate") + "; ignored")
+            least = f"at least {-(-waiting // MILLISECOND)} ms, the wait for the {self._lookahead} frame(s) that follow"
+            remedy = "it is ignored; raise it, or set mode=interpolate, which waits half a frame less"
+            self._teller.warn(must("latency-budget", least, self._settings.latency_budget, remedy))
 
     def tell_qos(self, level: Level, lag: int, place: tuple[int, int, int, int]) -> None:
         """Post a QOS message for a frame that gets less than the mode asks for.

@@ -102,9 +102,9 @@ def stats(element: Any) -> dict[str, int]:
 
 
 def frame(k: int, *, size: int = 256, stamped: bool = True, value: int | None = None, step: int = T) -> Any:
-    """Buffer k of CAPS: every sample is 10 k, unless a value is given."""
+    """Buffer k of CAPS: every sample is 10 k (modulo 256), unless a value is given."""
     buffer = Gst.Buffer.new_allocate(None, size, None)
-    buffer.memset(0, k * 10 if value is None else value, size)
+    buffer.memset(0, k * 10 % 256 if value is None else value, size)
     if stamped:
         buffer.pts, buffer.duration = k * step, step
     return buffer
