@@ -112,7 +112,6 @@ def _print_table(rows: list[Row], size: tuple[int, int], where: str) -> None:
         table.add_column(heading, no_wrap=True)
     for heading in ("parameters", "GFLOP", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("what it is")
     for row in rows:
         table.add_row(
             f"{row.name}{' (default)' if row.default else ''}",
@@ -121,10 +120,11 @@ def _print_table(rows: list[Row], size: tuple[int, int], where: str) -> None:
             f"{row.parameters / 1e6:.2f} M",
             f"{row.gflop:,.0f}",
             f"{row.peak_bytes / 2**20:,.0f} MiB",
-            row.summary,
         )
     console = Console(highlight=False)
     console.print(table)
+    for row in rows:
+        console.print(f"{row.name}: {row.summary}")
     console.print(
         f"GFLOP for an input frame of {size[0]}x{size[1]}, and memory in {where}; Python and torch come on top."
     )

@@ -9,9 +9,10 @@ from alanet_core.media.codecs import OutputPlan, Wanted, losses, plan_output
 from alanet_core.media.encoders import container_of
 from alanet_core.media.formats import describe, has_alpha, known_matrix, planar_name
 from alanet_core.media.pictures import Pictures
+from alanet_core.media.remux import route
 from alanet_core.media.settings import EnhanceSettings
 from alanet_core.media.sidedata import StreamExtras
-from alanet_core.media.sink import Sink, route
+from alanet_core.media.sink import Sink
 from alanet_core.media.source import Source
 from alanet_core.media.timing import Clock, output_clock
 

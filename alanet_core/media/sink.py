@@ -4,77 +4,25 @@ from __future__ import annotations  # Packet is generic in PyAV's stubs alone
 
 import contextlib
 import errno
-import io
 import os
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from av.codec.context import CodecContext
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from alanet_core.errors import ConfigError, MediaError, RefusedError, must
+from alanet_core.errors import MediaError, RefusedError, must
 from alanet_core.media.codecs import OutputPlan
+from alanet_core.media.remux import add_copy, chapters_of, muxer_options, own_metadata
 from alanet_core.media.sidedata import StreamExtras
 from alanet_core.media.source import Source
 from alanet_core.media.timing import Span, doubled_timecode, exact_on
-
-OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-"""Metadata that a muxer or encoder says of itself; the input's would be untrue."""
-
-PLAIN_KEYS = {
-    "title", "artist", "album_artist", "album", "composer", "date", "comment", "genre", "copyright", "description",
-    "synopsis", "show", "episode_id", "network", "lyrics", "keywords", "grouping", "track", "disc", "compilation",
-    "creation_time", "location", "timecode",
-}  # fmt: skip
-"""Metadata that MP4 has a box of its own for; other keys need the `mdta` form, which fewer players read."""
-
-
-def route(source: Source, container: str, *, drop_unsupported: bool) -> tuple[list[Stream], list[str]]:
-    """Which of the other streams are copied into `container`, and in words those that are left out.
-
-    Streams of data that FFmpeg has no name for, or that the container cannot hold, are left out. Raises ConfigError for
-    audio, subtitles or pictures that it cannot hold, unless drop_unsupported says to leave out those too.
-    """
-    copied, dropped = [], []
-    for stream in source.others:
-        context: CodecContext | None = stream.codec_context  # the stubs know no None
-        name = stream.name if context is None else context.name
-        label = f"stream {stream.index} ({stream.type}, {name or 'of an unknown kind'})"
-        if (name or stream.type == "attachment") and _holds(container, stream):
-            copied.append(stream)
-        elif drop_unsupported or stream.type not in ("audio", "subtitle", "video"):
-            dropped.append(label)
-        else:
-            raise ConfigError(
-                must("OUT", f"a file that can hold {label}", container, "choose .mkv, or give --drop-unsupported")
-            )
-    return copied, dropped
-
-
-def _holds(container: str, stream: Stream) -> bool:
-    """Tried on a file in memory, as only the muxer knows."""
-    try:
-        with av.open(io.BytesIO(), "w", format=container) as trial:
-            _add_copy(trial, stream)
-            trial.start_encoding()
-    except (av.FFmpegError, ValueError):
-        return False
-    return True
-
-
-def _add_copy(output: OutputContainer, stream: Stream) -> Stream:
-    copy = output.add_stream_from_template(stream, opaque=True)
-    copy.metadata.update(stream.metadata)
-    copy.disposition = stream.disposition
-    return copy
 
 
 class Sink:
@@ -107,16 +55,16 @@ class Sink:
         _create(self._part, target)
         try:
             self._output = av.open(
-                f"file:{self._part}", "w", format=plan.container, options=_muxer_options(source, plan)
+                f"file:{self._part}", "w", format=plan.container, options=muxer_options(source, plan.container)
             )
-            self._output.metadata.update(_own(source.container.metadata))
-            self._output.set_chapters(_chapters(source))
-            self._copies: dict[int, Stream] = {}
+            self._output.metadata.update(own_metadata(source.container.metadata))
+            self._output.set_chapters(chapters_of(source))
+            self._copies: dict[int, Stream | None] = {}
             for stream in sorted([*copied, source.video], key=lambda stream: stream.index):
                 if stream.index == source.video.index:
                     self._video = _add_video(self._output, source, plan, extras, doubled=doubled)
                 else:
-                    self._copies[stream.index] = _add_copy(self._output, stream)
+                    self._copies[stream.index] = add_copy(self._output, stream, source)
             self._output.start_encoding()
             self.time_base = Fraction(self._video.time_base.numerator, self._video.time_base.denominator)
             self.exact = exact_on(self._clock, self.time_base)
@@ -206,32 +154,13 @@ def _create(part: Path, target: Path) -> None:
         ) from error
 
 
-def _muxer_options(source: Source, plan: OutputPlan) -> dict[str, str]:
-    keys = {re.sub("-[a-z]{3}$", "", key) for key in _own(source.container.metadata)}  # title-eng is title in English
-    return {"movflags": "use_metadata_tags"} if plan.container in ("mp4", "mov") and not keys <= PLAIN_KEYS else {}
-
-
-def _own(metadata: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in metadata.items() if key.lower() not in OWN_KEYS}
-
-
-def _chapters(source: Source) -> list[Any]:
-    chapters = []
-    for chapter in source.container.chapters():
-        shift = round(source.origin / Fraction(chapter["time_base"].numerator, chapter["time_base"].denominator))
-        start, end = chapter["start"] - shift, chapter["end"] - shift
-        if end > 0:
-            chapters.append({**chapter, "start": max(0, start), "end": end})
-    return chapters
-
-
 def _add_video(
     output: OutputContainer, source: Source, plan: OutputPlan, extras: StreamExtras, *, doubled: bool
 ) -> VideoStream:
     stream = output.add_stream(plan.codec, rate=plan.rate, time_base=plan.time_base)
     assert isinstance(stream, VideoStream)
     plan.configure(stream.codec_context)
-    stream.metadata.update(_own(source.video.metadata))
+    stream.metadata.update(own_metadata(source.video.metadata))
     if timecode := stream.metadata.get("timecode"):
         if plan.rate is None:
             del stream.metadata["timecode"]  # a count of frames means nothing without a rate

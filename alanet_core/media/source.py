@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import av
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from alanet_core.errors import RefusedError, must
@@ -119,6 +120,11 @@ class Source:
         for item in self._items:
             if self._wanted(item):
                 yield self._shifted(item)
+
+    def cover(self, stream: Stream) -> bytes | None:
+        """The picture that `stream` holds beside the video, as it lies in the file; None where it has not come yet."""
+        packets = [item for item in self._ahead if isinstance(item, Packet) and item.stream.index == stream.index]
+        return bytes(packets[0]) if packets else None
 
     def end_of(self, pts: list[int], stated: int) -> int:
         """When the last frame ends (ticks). pts: its time and before it that of the frame before, if there is one."""

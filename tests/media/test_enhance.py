@@ -285,13 +285,37 @@ def test_words_of_mp4_are_kept_in_whatever_box_holds_them(clip, enhanced, words)
 def test_streams_that_cannot_be_held_are_refused_or_left_out_in_words(clip, enhanced, tmp_path):
     source = clip(audio=True, frames=3)
     with pytest.raises(
-        alanet.ConfigError, match=r"OUT must be a file that can hold stream 1 \(audio, aac\), got 'webm'"
+        alanet.ConfigError,
+        match=r"OUT must be a file that can hold stream 1 \(audio, aac\), got 'webm'; choose .mp4 or .m4v or .mov or .mkv, or give --drop-unsupported",
     ):
         enhanced(source, "out.webm")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
     after, report = enhanced(source, "out.webm", drop_unsupported=True)
     assert report.dropped == ("stream 1 (audio, aac)",)
     assert [kind for kind, _ in after.streams] == ["video"]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_a_cover_picture_is_copied_and_not_taken_for_the_video(clip, tmp_path, identity, name):
+    art = clip("art.mov", codec="png", pix_fmt="rgb24", frames=1, size=(300, 400))  # larger than the video itself
+    source = tmp_path / "in.mp4"
+    with av.open(str(clip("plain.mp4"))) as plain, av.open(str(art)) as picture, av.open(str(source), "w") as output:
+        cover = output.add_stream_from_template(picture.streams.video[0], opaque=True)
+        cover.disposition = av.stream.Disposition.attached_pic
+        stream = output.add_stream_from_template(plain.streams.video[0], opaque=True)
+        for old, new in ((picture, cover), (plain, stream)):
+            for packet in old.demux(video=0):
+                if packet.size:
+                    packet.stream = new
+                    output.mux(packet)
+    with av.open(str(art)) as found:
+        data = bytes(next(found.demux(video=0)))
+    report = enhance_file(source, tmp_path / name, identity)
+    assert (report.width, report.frames_in) == (64, 6)
+    with av.open(str(tmp_path / name)) as found:
+        covers = [s for s in found.streams.video if s.disposition & av.stream.Disposition.attached_pic]
+        assert len(covers) == 1
+        assert data in [bytes(packet) for packet in found.demux(covers[0])]
 
 
 def test_the_report_counts_and_the_progress_is_told(clip, tmp_path, identity):
