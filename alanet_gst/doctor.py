@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ PATIENCE = 120  # seconds; a cold start of torch on a busy machine
 TRIAL = "videotestsrc num-buffers=2 ! video/x-raw,format=RGB,width=16,height=16,framerate=30/1 ! alanet ! fakesink"
 APT = "sudo apt-get install"
 READY = "alanet is ready"
+LOADER = "libgstpython"
 
 
 def diagnose() -> list[str]:
@@ -36,10 +38,23 @@ def _problems(tool: str, launch: str, variables: Mapping[str, str]) -> Iterator[
     if "PYTHONHOME" in variables:
         yield "PYTHONHOME must be unset, as it ends every program that loads Python elements; type: unset PYTHONHOME"
         return
-    if "libgstpython" in _run([tool, "-b"], variables).stdout:
+    # With a registry of its own first: looking into the user's under a wrong PATH is what blacklists the loader there.
+    with tempfile.TemporaryDirectory() as scratch:
+        tried = _run([tool, "-b"], {**variables, "GST_REGISTRY": str(Path(scratch) / "registry.bin")})
+    if LOADER in tried.stdout:
+        first = shutil.which("python3")
+        yield (
+            "the first python3 on PATH must be the system's, or an environment made from it with "
+            f"--system-site-packages, got {first}: GStreamer's Python loader cannot start with it; type: deactivate, "
+            'or export PATH="/usr/bin:$PATH"'
+        )
+        return
+    if LOADER in _run([tool, "-b"], variables).stdout:
         files = " ".join(str(path) for path in registries(variables))
-        cause = "the first python3 on PATH was not the system's (a virtual environment or pyenv), or it failed"
-        yield f"GStreamer's Python loader must not be blacklisted: {cause}; type: rm -f {files} and deactivate it"
+        yield (
+            "GStreamer must not remember that its Python loader failed (with another python3 first on PATH), got a "
+            f"blacklisted {LOADER}; type: rm -f {files}"
+        )
         return
     if _run([tool, "python"], variables).returncode:
         yield f"GStreamer's Python loader must be there; type: {APT} gstreamer1.0-python3-plugin-loader python3-gst-1.0"
