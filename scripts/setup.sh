@@ -10,11 +10,13 @@ level=${1:-dev}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PYTHONNOUSERSITE=1
 unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-# ffmpeg is the independent reader in the tests; the rest is GStreamer, its Python loader, and its common codecs.
+# ffmpeg is the independent reader in the tests; the rest is GStreamer, its Python loader, its common codecs, and (last
+# line) what plays the camera in the tests: an RTSP server, WebRTC.
 system_packages=(
     ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-python3-plugin-loader python3-gst-1.0
     gir1.2-gst-plugins-base-1.0
+    gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }
