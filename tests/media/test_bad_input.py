@@ -143,6 +143,19 @@ def test_bytes_broken_in_the_middle_cost_only_what_they_held(clip, tmp_path, del
     assert 2 * 20 <= len(look(tmp_path / "out.mp4").times) <= 2 * 30
 
 
+def test_a_packet_that_cannot_be_decoded_is_counted(clip, tmp_path, delivered, look):
+    source = clip("in.mov", codec="png", pix_fmt="rgb24", frames=9)
+    with av.open(str(source)) as whole:
+        packet = [packet for packet in whole.demux(video=0) if packet.size][4]
+        start, size = packet.pos, packet.size
+    data = bytearray(source.read_bytes())
+    data[start : start + size] = bytes(size)
+    source.write_bytes(data)
+    assert "packets that could not be decoded: 1)" in delivered(source)
+    times = look(tmp_path / "out.mp4").times
+    assert times[::2] == [Fraction(n, 25) for n in range(9) if n != 4]
+
+
 def test_a_picture_that_changes_its_size_is_delivered_up_to_there(tmp_path, delivered, look):
     source = tmp_path / "in.h264"  # raw H.264 may simply be joined, and what follows may have another size
     with source.open("wb") as raw:

@@ -7,9 +7,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import torch
 
 import alanet_core as alanet
-from alanet_core.media import enhance_file
+from alanet_core.media import EnhanceSettings, enhance_file
+from alanet_core.media.door import open_files
 
 VFR = [0, 20, 41, 60, 61, 200, 260]  # in 1/600 s: real files jump like this
 ROTATED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
@@ -158,6 +160,25 @@ def test_a_middle_is_what_the_network_made(clip, enhanced, look):
         mean = (before.frames[n][0].astype(int) + before.frames[n + 1][0]) / 2
         assert np.abs(after.frames[2 * n + 1][0] - mean).max() <= 1
     assert same(after.frames[-1], after.frames[-2])
+
+
+def test_painting_a_frame_does_not_touch_what_the_decoder_still_reads(clip, tmp_path, look):
+    source = clip(frames=6, pix_fmt="yuv444p", options={"bf": "0", "g": "100"})  # each frame is coded from the last
+    files = open_files(source, tmp_path / "out.mkv", EnhanceSettings(lossless=True))
+    files.close()
+    black = torch.zeros(3, 48, 64)
+    with av.open(str(source)) as container:
+        container.streams.video[0].thread_type = "NONE"
+        for frame, planes in zip(container.decode(video=0), look(source).frames, strict=True):
+            assert np.array_equal(bytes(frame.planes[0])[:64], planes[0][0].tobytes())
+            assert files.pictures.painted(black, frame) is frame
+            assert set(bytes(frame.planes[0])[:64]) == {16}
+
+
+def test_the_decoders_key_frames_are_not_the_encoders(clip, enhanced, tmp_path):
+    enhanced(clip(frames=12, options={"g": "1"}))
+    with av.open(str(tmp_path / "out.mp4")) as found:
+        assert [packet.is_keyframe for packet in found.demux(video=0) if packet.size].count(True) == 1
 
 
 def test_deblur_keeps_times_and_number(clip, enhanced, look):
