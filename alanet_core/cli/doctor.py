@@ -55,6 +55,7 @@ def examine() -> list["Check"]:
         probes.pyav,
         probes.weights,
         hosts.vapoursynth,
+        hosts.vspipe,
         hosts.gstreamer,
         probes.ffmpeg,
     )

@@ -46,6 +46,18 @@ def vapoursynth() -> list[Check]:
     return checks
 
 
+def vspipe() -> list[Check]:
+    """Whether vspipe and players know which Python to run scripts with; VapourSynth wants to be told once."""
+    folder = package_folder("vapoursynth")
+    if folder is None or not (folder / "vspipe").exists():
+        return []
+    code, _, err = answer([str(folder / "vspipe"), "--version"])
+    if code == 0:
+        return [Check(name="vspipe", status="ok", detail="runs scripts in this Python")]
+    remedy = f"{sys.executable} -m vapoursynth config"
+    return [Check(name="vspipe", status="broken", detail=last_line(err), remedy=remedy)]
+
+
 def _absent_plugin(stderr: str) -> Check:
     name, remedy = "core.alanet", "reinstall alanet where a C compiler is: sudo apt-get install -y gcc libc6-dev"
     folder = package_folder("vapoursynth")

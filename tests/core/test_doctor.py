@@ -209,6 +209,22 @@ def test_a_plugin_that_is_there_and_not_loaded_is_broken(tmp_path: Path, monkeyp
     }  # fmt: skip
 
 
+def test_a_vspipe_that_was_never_told_its_python_is_broken_and_the_remedy_tells_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "package_folder", lambda name: tmp_path)
+    assert hosts.vspipe() == []
+    vspipe = tmp_path / "vspipe"
+    vspipe.write_text("#!/bin/sh\necho 'Failed to initialize VSScript. Run vapoursynth config' >&2; exit 1\n")
+    vspipe.chmod(0o755)
+    (check,) = hosts.vspipe()
+    assert (check.status, check.detail) == ("broken", "Failed to initialize VSScript. Run vapoursynth config")
+    assert check.remedy.endswith(" -m vapoursynth config")
+    vspipe.write_text("#!/bin/sh\n")
+    (check,) = hosts.vspipe()
+    assert check.status == "ok"
+
+
 def test_no_ffmpeg_is_no_fault(program: Program) -> None:
     (check,) = probes.ffmpeg()
     assert (check.status, check.required) == ("missing", False)

@@ -99,6 +99,24 @@ print(sorted(name for name in globals() if not name.startswith("__")))
     assert run.stderr == ""
 
 
+def test_the_first_use_may_be_from_many_threads_at_once(identity):
+    script = """
+import sys, threading
+import vapoursynth as vs
+blank = vs.core.std.BlankClip(width=16, height=16, length=3)
+start, made = threading.Barrier(8), []
+def use():
+    start.wait()
+    made.append(blank.alanet.Enhance(model=sys.argv[1]).get_frame(5).props["AlanetSource"])
+threads = [threading.Thread(target=use) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(made)
+"""
+    run = subprocess.run([sys.executable, "-c", script, identity()], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == (f"{['repeat'] * 8}\n", "")
+
+
 NO_PYTHON = (
     "alanet: the program must run VapourSynth from Python, got a process without Python; "
     "use vspipe, or a player that reads .vpy scripts"

@@ -114,7 +114,7 @@ def test_every_frame_says_what_it_is(mode, sources, noise, enhance):
     assert not any("_AlanetMiddle" in frame.props for frame in frames)
 
 
-@pytest.mark.parametrize("fmt", ["YUV420P8", "YUV444PH", "RGBS", "GRAY16"])
+@pytest.mark.parametrize("fmt", ["YUV420P8", "YUV420PS", "YUV444PH", "RGBS"])
 def test_mode_interpolate_hands_input_frames_through_bit_for_bit(fmt, noise, content):
     clip = noise(getattr(vs, fmt), 32, 24, 4)
     result = clip.alanet.Enhance(mode="interpolate", precision="fp32", scene_threshold=0)
