@@ -155,5 +155,15 @@ def test_a_process_without_python_gets_one_line(c_compiler, tmp_path):
     assert run.stderr == ""
 
 
+def test_a_call_leaves_no_reference_to_its_function_behind(noise, identity):
+    function, clip = plugin.FUNCTIONS["enhance"], noise()
+    before = sys.getrefcount(function)
+    for _ in range(3):
+        clip.alanet.Enhance(model=identity())
+        with pytest.raises(vs.Error):
+            clip.alanet.Enhance(mode="both")
+    assert sys.getrefcount(function) == before
+
+
 def test_the_functions_that_the_plugin_asks_for_exist():
     assert set(plugin.FUNCTIONS) == {"enhance", "models"}
