@@ -50,14 +50,17 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
             mode=mode, scene_threshold=scene_threshold, scene_mode=scene_mode, overlap=bool(overlap)
         )
         _check_matrix(matrix)
-        _check_clip(clip, doubles=mode != "deblur")
+        doubles = mode != "deblur"
+        _check_clip(clip, doubles=doubles)
+        plugin = _plugin()
         network = shared.network(
             model, device=device, precision=precision, window=window, allow_untrained=bool(allow_untrained)
         )
         make = PairMaker(network, config, clip.num_frames, MATRIX_BY_NAME.get(matrix))
-        return _render(clip, make, split=mode != "deblur")
     except alanet.AlanetError as error:
         raise vs.Error(f"alanet: {error}") from error
+    node: vs.VideoNode = plugin.Render(clip, back=make.back, ahead=make.ahead, split=doubles, make=make)
+    return node
 
 
 def _check_matrix(matrix: str) -> None:
@@ -87,10 +90,9 @@ def _check_clip(clip: vs.VideoNode, *, doubles: bool) -> None:
         raise alanet.ConfigError(f"clip must be of {limit}, got {clip.num_frames}; {remedy}")
 
 
-def _render(clip: vs.VideoNode, make: PairMaker, *, split: bool) -> vs.VideoNode:
+def _plugin() -> vs.Plugin:
     plugin = getattr(vs.core, "alanet", None)
     if plugin is None:
         remedy = "reinstall alanet where there is a C compiler; `alanet doctor` says what is missing"
         raise alanet.ConfigError(f"core.alanet must be there, got VapourSynth without the plug-in; {remedy}")
-    node: vs.VideoNode = plugin.Render(clip, back=make.back, ahead=make.ahead, split=split, make=make)
-    return node
+    return plugin
