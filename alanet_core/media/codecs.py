@@ -1,6 +1,6 @@
 """Which encoder and pixel format the output gets, decided and tried at the door, before weights are loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -49,8 +49,9 @@ class OutputPlan:
             context.sample_aspect_ratio = self.aspect
         context.color_range, context.colorspace = self.tags.range, self.tags.space
         context.color_trc, context.color_primaries = self.tags.transfer, self.tags.primaries
-        context.chroma_sample_location = self.tags.site
         context.options = dict(self.options)
+        if self.tags.site:
+            context.options["chroma_sample_location"] = str(self.tags.site)
         if self.container in ("mp4", "mov") and self.codec == "libx265":
             context.codec_tag = "hvc1"  # the name that Apple's players want
 
@@ -148,6 +149,9 @@ def _plan(codec: str, name: str, wanted: Wanted, settings: EnhanceSettings, extr
     fmt = describe(planar_name(name), tags, *wanted.size)
     if fmt is None:
         raise ConfigError(must("pix_fmt", "a format that can be repacked", name, "try yuv420p"))
+    if fmt.family == wanted.fmt.family:  # what the tags leave open is the same in OUT as it was taken to be in IN
+        source = wanted.fmt
+        fmt = replace(fmt, matrix=source.matrix, full_range=source.full_range, chroma_site=source.chroma_site)
     options = encoder_options(codec, settings)
     for key, value in extras.encoder_options(codec).items():
         options[key] = f"{options[key]}:{value}" if key in options else value

@@ -9,6 +9,7 @@ from alanet_core.media.codecs import OutputPlan, Wanted, losses, plan_output
 from alanet_core.media.encoders import container_of
 from alanet_core.media.formats import describe, has_alpha, known_matrix, planar_name
 from alanet_core.media.pictures import Pictures
+from alanet_core.media.pyav import tells_chroma_site
 from alanet_core.media.remux import route
 from alanet_core.media.settings import EnhanceSettings
 from alanet_core.media.sidedata import StreamExtras
@@ -100,6 +101,8 @@ def _notes(source: Source, wanted: Wanted, plan: OutputPlan, extras: StreamExtra
         notes.append("transparency is not kept")
     if not known_matrix(wanted.tags):
         notes.append(f"colour matrix {wanted.tags.space} is read as {wanted.fmt.matrix}, and written back so")
+    if wanted.fmt.subsampling[1] and wanted.fmt.matrix == "bt2020" and not tells_chroma_site():
+        notes.append("this PyAV does not say where chroma lies: it is taken to be at the left, which UHD video may not")
     if lost := losses(plan, wanted):
         notes.append(f"{plan.codec} cannot hold {wanted.name} here: {lost}")
     lost_extras = [*extras.lost, *([] if extras.kept_by(plan.codec) else ["mastering display"])]

@@ -15,6 +15,7 @@ from torch import Tensor
 from alanet_core.color import PixelFormat
 from alanet_core.color.convert import storage
 from alanet_core.color.format import ChromaSite, MatrixName
+from alanet_core.media.pyav import chroma_site
 
 RANGE_LIMITED, RANGE_FULL = 1, 2  # AVColorRange; 0 is unspecified
 SPACE_RGB, SPACE_BT709, UNSPECIFIED = 0, 1, 2  # AVColorSpace; 2 is unspecified for transfer and primaries too
@@ -48,7 +49,7 @@ class ColorTags:
             space=frame.colorspace if frame.colorspace != UNSPECIFIED else context.colorspace,
             transfer=frame.color_trc if frame.color_trc != UNSPECIFIED else context.color_trc,
             primaries=frame.color_primaries if frame.color_primaries != UNSPECIFIED else context.color_primaries,
-            site=frame.chroma_location or context.chroma_sample_location,
+            site=chroma_site(frame, context),
         )
 
 

@@ -8,6 +8,8 @@ import av
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
+from alanet_core.media.pyav import coded_side_data
+
 NOT_KEPT = {
     "dovi_conf": "Dolby Vision",
     "ambient_viewing_environment": "ambient viewing environment",
@@ -52,7 +54,7 @@ class StreamExtras:
     @classmethod
     def of(cls, stream: VideoStream, frame: av.VideoFrame) -> "StreamExtras":
         """What the container says of the stream, and where it says nothing, its first frame."""
-        coded = stream.codec_context.coded_side_data
+        coded = coded_side_data(stream.codec_context)
         matrix = coded.get("display_matrix") or _of_frame(frame, Type.DISPLAYMATRIX)
         mastering = coded.get("mastering_display_metadata") or _of_frame(frame, Type.MASTERING_DISPLAY_METADATA)
         light = coded.get("content_light_level") or _of_frame(frame, Type.CONTENT_LIGHT_LEVEL)

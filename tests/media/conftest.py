@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.sidedata.sidedata import Type
 
 import alanet_core as alanet
 from alanet_core.media import EnhanceReport, EnhanceSettings, enhance_file
@@ -136,7 +137,7 @@ class Found:
     streams: list[tuple[str, int]]
     metadata: dict[str, str]
     chapters: list[Any]
-    side: dict[str, bytes]
+    matrix: bytes
     rate: Fraction | None
     aspect: Fraction | None
     codec: str
@@ -161,6 +162,7 @@ def read(path: Path) -> Found:
         shown += video.decode(None)
         context = video.codec_context
         rate, aspect = video.average_rate, video.sample_aspect_ratio
+        turned = shown[0].side_data.get(Type.DISPLAYMATRIX) if shown else None
         return Found(
             times=[frame.pts * unit for frame in shown],
             frames=[planes(frame) for frame in shown],
@@ -171,12 +173,12 @@ def read(path: Path) -> Found:
                 context.colorspace,
                 context.color_trc,
                 context.color_primaries,
-                context.chroma_sample_location,
+                getattr(context, "chroma_sample_location", None),  # PyAV 18 does not tell
             ),
             streams=[(stream.type, int(stream.disposition)) for stream in container.streams],
             metadata=dict(container.metadata),
             chapters=container.chapters(),
-            side=context.coded_side_data,
+            matrix=b"" if turned is None else bytes(turned),
             rate=Fraction(rate.numerator, rate.denominator) if rate else None,
             aspect=Fraction(aspect.numerator, aspect.denominator) if aspect else None,
             codec=context.name,
