@@ -145,7 +145,7 @@ def pixel_format(info: GstVideo.VideoInfo) -> dict[str, Any]:
     if family == "yuv":
         meaning |= {
             "subsampling": (int(finfo.w_sub[1]), int(finfo.h_sub[1])),
-            "matrix": MATRICES.get(colors.matrix, "bt709" if info.height > 576 else "bt601"),
+            "matrix": MATRICES.get(colors.matrix, "bt709" if info.width >= 1280 or info.height > 576 else "bt601"),
             "chroma_site": SITES.get(int(info.chroma_site) & 7, "left"),
         }
     return meaning
