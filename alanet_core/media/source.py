@@ -165,17 +165,24 @@ class Source:
                 return
         if not enough:
             yield from self._in_part(self._decode(None))[0]
-        if self._end is None and self.container.duration:
-            stated = ((self.container.start_time or 0) + self.container.duration) * MICROSECOND
-            if self._reached < stated - EARLY:
-                self._faults.note(f"it ends at {float(self._reached):.2f} s of {float(stated):.2f} s")
+        stated = self._stated_end()
+        if self._end is None and stated is not None and self._reached < stated - EARLY:
+            self._faults.note(f"it ends at {float(self._reached):.2f} s of {float(stated):.2f} s")
+
+    def _stated_end(self) -> Fraction | None:
+        """When the video ends by what the file's head says; by the whole file's length where it says no more."""
+        if self.video.duration is not None:
+            return ((self.video.start_time or 0) + self.video.duration) * self.time_base
+        if self.container.duration is not None:
+            return ((self.container.start_time or 0) + self.container.duration) * MICROSECOND
+        return None
 
     def _packets(self) -> Iterator[Packet[Any]]:
         try:
             for packet in self.container.demux():
                 if not packet.size and packet.pts is None:
                     continue  # PyAV's own marks at the end of each stream
-                if packet.pts is not None and packet.time_base:
+                if packet.pts is not None and self._counts(packet):
                     ends = (packet.pts + (packet.duration or 0)) * fraction(packet.time_base)
                     self._reached = max(self._reached, ends)
                 if packet.is_corrupt:
@@ -183,6 +190,12 @@ class Source:
                 yield packet
         except av.FFmpegError as error:
             self._faults.note(f"reading stopped ({error.strerror})")
+
+    def _counts(self, packet: Packet[Any]) -> bool:
+        """Whether this packet tells how far the file goes: one of data may claim to last for all of it."""
+        if self.video.duration is not None:
+            return bool(packet.stream.index == self.video.index)
+        return bool(packet.stream.type != "data")
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         try:

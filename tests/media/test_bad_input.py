@@ -107,11 +107,11 @@ def test_a_part_beyond_the_end(refused, clip, tmp_path, weights):
 def delivered(tmp_path, weights, capsys):
     """delivered(source) -> the one line of warning; the command must leave with 3 and nothing but OUT."""
 
-    def run(source):
+    def run(source, *before):
         assert main(["enhance", str(source), str(tmp_path / "out.mp4"), "--model", weights]) == 3
-        err = capsys.readouterr().err
+        *others, err = capsys.readouterr().err.splitlines()
+        assert others == [f"alanet: {line}" for line in before]
         assert err.startswith("alanet: warning: IN is damaged (")
-        assert err.count("\n") == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, "out.mp4"])
         return err
 
@@ -130,6 +130,15 @@ def test_a_file_cut_off_in_the_middle_is_delivered_as_far_as_it_goes(clip, tmp_p
     after = look(tmp_path / "out.mp4")
     assert 20 < len(after.times) < 80
     assert after.times[::2] == whole.times[: len(after.times) // 2]
+
+
+def test_a_time_code_that_lasts_for_the_whole_file_hides_no_cut(clip, tmp_path, delivered):
+    fast = {"movflags": "faststart"}
+    source = clip("in.mov", frames=50, scenes=True, container=fast, metadata={"timecode": "01:00:00:00"}, audio=True)
+    with av.open(str(source)) as found:
+        assert [stream.type for stream in found.streams] == ["video", "audio", "data"]
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    assert "it ends at" in delivered(source, "warning: left out: stream 2 (data, of an unknown kind)")
 
 
 def test_bytes_broken_in_the_middle_cost_only_what_they_held(clip, tmp_path, delivered, look):
