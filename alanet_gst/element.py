@@ -198,8 +198,12 @@ class Alanet(Gst.Element):  # type: ignore[misc]  # gi ships no types
         if kind == KIND.CAPS:
             return flow.set_caps(event.parse_caps())
         if kind == KIND.FLUSH_STOP:
-            flow.flush()
-        elif kind in DRAINING and not (kind == KIND.SEGMENT and flow.is_in(event.parse_segment())):
+            lost = flow.flush()
+            passed = self.push_event(event)
+            for one in lost:
+                self._src.store_sticky_event(one)  # it goes out with the next frame, after the segment
+            return passed
+        if kind in DRAINING and not (kind == KIND.SEGMENT and flow.is_in(event.parse_segment())):
             if not self._drained(flow, kind):
                 return False
             if kind == KIND.SEGMENT:

@@ -1,8 +1,8 @@
 """State: what a run holds from its first caps to its end, and a frame's way in.
 
 A frame that comes in is held until its pair can be made: `lookahead` frames later. Then its sharp frame and its middle
-go out together, and after them the events that came behind it. In mode "interpolate" of a live pipeline the input frame
-goes out as soon as the middle before it has, half a frame earlier.
+go out together, and before them the events that came before it. In mode "interpolate" of a live pipeline the input
+frame goes out as soon as the middle before it has, half a frame earlier.
 """
 
 import dataclasses
@@ -68,6 +68,8 @@ class Flow:
         self._segment.init(Gst.Format.TIME)
         self._timeline = Timeline()
         self._held: deque[Held] = deque()
+        self._events: list[Gst.Event] = []  # behind the last frame held
+        self._lost: list[Gst.Event] = []  # sticky ones that were thrown away with frames
         self._negotiated: Negotiated | None = None
         self._discont = True
 
@@ -123,11 +125,13 @@ class Flow:
         self._timeline.begin(forward=forward, start=start)
         self.pace.restart_clock()
 
-    def flush(self) -> None:
-        """Throw away what is held; a segment will follow."""
+    def flush(self) -> list[Gst.Event]:
+        """Throw away what is held; a segment will follow. -> the sticky events among it, which must not be lost."""
         self.forget()
         self._segment.init(Gst.Format.TIME)
         self._begin_segment()
+        lost, self._lost = self._lost, []
+        return lost
 
     # -- a frame in
 
@@ -148,8 +152,9 @@ class Flow:
         if level is Level.DROP:
             self._stats.count("dropped")
             return
-        held = Held(buffer, pts, duration, arrived, discont or self._discont, fed=level < Level.BYPASS)
-        self._discont = False
+        marked, fed = discont or self._discont, level < Level.BYPASS
+        held = Held(buffer, pts, duration, arrived, marked, self._events, fed)
+        self._discont, self._events = False, []
         if not held.fed:
             self._let_network_sleep(self._negotiated.stream)
         self._held.append(held)
@@ -226,6 +231,8 @@ class Flow:
                 self._assign(self._negotiated.stream.drain(), Level.FULL)
                 while self._held:
                     self._send_next(self._negotiated)
+            while self._events:
+                self._host.push_event(self._events.pop(0))
         finally:
             self.forget()
 
@@ -235,6 +242,9 @@ class Flow:
             self._negotiated.stream.reset()
         self._stats.count("flushed", len(self._held))
         self._stats.count("held", -len(self._held))
+        kept = [event for held in self._held if not held.sent for event in held.events] + self._events
+        self._lost += [event for event in kept if is_sticky(event)]
+        self._events = []
         self._held.clear()
         self._timeline.interrupt()
         self._discont = True
@@ -245,8 +255,13 @@ class Flow:
             self._timeline.interrupt(start + duration)
 
     def keep_in_place(self, event: Gst.Event) -> bool:
-        """Hold a serialized event behind the frame that it came behind -> whether there is one."""
-        if not self._held:
-            return False
-        self._held[-1].events.append(event)
-        return True
+        """Hold a serialized event until the next frame goes out, if it would overtake one -> whether it is held."""
+        if self._held or self._events:
+            self._events.append(event)
+            return True
+        return False
+
+
+def is_sticky(event: Gst.Event) -> bool:
+    """Whether pads remember the event, so that a flush must not lose it."""
+    return bool(Gst.event_type_get_flags(event.type) & Gst.EventTypeFlags.STICKY)

@@ -69,7 +69,7 @@ class Pace:
         if running is None or not period:
             return Level.FULL, 0
         with self._guard:
-            lag = self._downstream.lag(running)
+            lag = self._downstream.lag(running, period)
         now = self._teller.clock_now() if self._live else None
         if now is not None:
             asleep = self._governor.level >= Level.BYPASS

@@ -6,8 +6,8 @@
     BYPASS  the same, and the network sleeps: next to no cost
     DROP    the input frame gives no output: the way to catch up when more than that lies behind
 
-Down at once and as far as the lag asks; up step by step, after a calm spell that doubles whenever a step up fails, so
-that a machine which is too slow for good does not flicker between two qualities.
+Down at once and as far as the lag asks; up step by step, after a calm spell that doubles whenever a step up soon fails,
+so that a machine which is too slow for good does not flicker between two qualities.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,10 @@ class Level(IntEnum):
     DROP = 4
 
 
-LIMITS = {Level.FULL: 0.5, Level.REPEAT: 1.5, Level.PASS: 3.0, Level.BYPASS: 6.0}
-"""The lag, in frame periods, up to which each level will do."""
+LIMITS = {Level.FULL: 1.5, Level.REPEAT: 2.5, Level.PASS: 4.0, Level.BYPASS: 6.0}
+"""The lag, in frame periods, up to which each level will do. One frame that waits is no more than a busy moment."""
+
+IN_TIME = 0.75  # periods of lag, up to which a frame counts as calm
 
 LEVELS: dict[str, tuple[Level, ...]] = {
     "joint": tuple(Level),
@@ -34,8 +36,9 @@ LEVELS: dict[str, tuple[Level, ...]] = {
 }
 
 LAG_LIMIT = LIMITS[Level.BYPASS]  # periods; beyond it frames are dropped
-CALM = 5  # frames in time before a first step up
+CALM = 5  # calm frames before a step up
 MAX_CALM = 960  # what doubling makes of it at most; half a minute at 30 frames a second
+SOON = 30  # frames after a step up within which a step down means that it failed
 STRAIN = 3  # frames over the latency budget before a step down
 
 
@@ -47,7 +50,7 @@ class Governor:
         self._place = 0
         self._calm = 0
         self._patience = CALM
-        self._since_step_up = MAX_CALM
+        self._since_step_up = SOON
         self._strain = 0
 
     @property
@@ -68,8 +71,7 @@ class Governor:
         elif self._place > asleep:
             self._place = max(needed, asleep)
         else:
-            in_time = lag <= LIMITS[Level.FULL] * period and not over_budget
-            self._wait(in_time=in_time)
+            self._wait(in_time=lag <= IN_TIME * period and not over_budget)
         return self.level
 
     def _needed(self, periods: float) -> int:
@@ -79,8 +81,8 @@ class Governor:
         return len(self._levels) - 1
 
     def _step_down(self, place: int) -> None:
-        failed = self._since_step_up <= self._patience
-        self._patience = min(2 * self._patience, MAX_CALM) if failed else CALM
+        failed = self._since_step_up < SOON
+        self._patience = min(2 * self._patience, MAX_CALM) if failed else max(self._patience // 2, CALM)
         self._place, self._calm, self._strain = place, 0, 0
 
     def _wait(self, *, in_time: bool) -> None:
@@ -132,6 +134,8 @@ class Downstream:
         """After a flush or a new segment running times begin anew."""
         self._earliest = None
 
-    def lag(self, running: int) -> int:
-        """How late a frame of that running time is expected to be."""
-        return 0 if self._earliest is None else self._earliest - running
+    def lag(self, running: int, period: int) -> int:
+        """The lag of a frame of that running time: one that will be late there has used up what FULL may have."""
+        if self._earliest is None or self._earliest <= running:
+            return 0
+        return self._earliest - running + int(LIMITS[Level.FULL] * period)

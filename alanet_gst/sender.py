@@ -1,7 +1,7 @@
 """The way out: a held frame's two buffers, made, stamped and pushed in order."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from alanet_gst import buffers
@@ -35,18 +35,22 @@ class Exit(Protocol):
 
 @dataclass(eq=False)
 class Held:
-    """An input frame on its way. fed: the network has it, so it waits for its `pair`. sent: its sharp frame is out."""
+    """An input frame on its way.
+
+    events: those that came before it. fed: the network has it, so it waits for its `pair`. sent: its sharp frame is
+    out.
+    """
 
     buffer: Gst.Buffer
     pts: int
     duration: int | None
     arrived: int
     discont: bool
+    events: list[Gst.Event]
     fed: bool
     pair: "FramePair | None" = None
     level: Level = Level.BYPASS
     sent: bool = False
-    events: list[Gst.Event] = field(default_factory=list)
 
     @property
     def made(self) -> "FramePair | None":
@@ -64,7 +68,7 @@ class Sender:
         self.departed: int | None = None
 
     def send(self, held: Held, following: Held | None, step: int, outputs: Outputs) -> None:
-        """The frame's outputs, then the events that came behind it. step: signed time to the next frame.
+        """The frame's outputs. step: signed time to the next frame.
 
         Raises FlowStop.
         """
@@ -77,12 +81,12 @@ class Sender:
             address = buffers.disown(out)
             del out, again
             self._push(address)
-        for event in held.events:
-            self._exit.push_event(event)
 
     def send_sharp(self, held: Held, step: int, outputs: Outputs) -> Gst.Buffer | None:
-        """The sharp frame alone -> its memory under another head, where the middle will repeat it."""
+        """The events before it and the sharp frame -> its memory once more, where the middle will repeat it."""
         held.sent = True
+        for event in held.events:
+            self._exit.push_event(event)
         made = held.made if self._mode != "interpolate" else None
         if made is None:
             out = outputs.again(held.buffer, middle=False)

@@ -93,6 +93,28 @@ def test_a_flush_drops_what_is_held_and_counts_it(harness: Make) -> None:
     assert (now["frames-in"], now["sharp"], now["flushed"], now["held"]) == (9, 7, 2, 0)
 
 
+def test_a_flush_keeps_what_is_sticky_and_drops_the_rest(harness: Make) -> None:
+    h = harness(5).start()
+    h.feed(range(2))
+    h.push_event(Gst.Event.new_tag(Gst.TagList.new_from_string('taglist,title=(string)"t"')))
+    h.push_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_DOWNSTREAM, Gst.Structure.new_empty("x")))
+    h.flush()
+    h.segment()
+    h.events()
+    h.feed(range(2))
+    assert kinds(h.events()) == []
+    h.feed([2])
+    assert kinds(h.events()) == ["tag"]
+
+
+def test_an_event_behind_the_last_frame_comes_before_eos(harness: Make) -> None:
+    h = harness(5).start()
+    h.feed(range(2))
+    h.push_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_DOWNSTREAM, Gst.Structure.new_empty("x")))
+    h.end()
+    assert kinds(h.events())[-2:] == ["custom-downstream", "eos"]
+
+
 def test_a_new_segment_drains_and_follows(harness: Make) -> None:
     h = harness(5).start()
     h.feed(range(4))

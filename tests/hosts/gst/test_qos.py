@@ -10,10 +10,10 @@ T = 1000  # a period
 @pytest.mark.parametrize(
     ("mode", "lag", "level"),
     [
-        ("joint", -5.0, Level.FULL), ("joint", 0.5, Level.FULL), ("joint", 0.6, Level.REPEAT),
-        ("joint", 1.6, Level.PASS), ("joint", 3.1, Level.BYPASS), ("joint", 6.1, Level.DROP),
-        ("deblur", 0.6, Level.PASS), ("deblur", 3.1, Level.BYPASS), ("deblur", 6.1, Level.DROP),
-        ("interpolate", 0.6, Level.REPEAT), ("interpolate", 1.6, Level.BYPASS), ("interpolate", 9.0, Level.DROP),
+        ("joint", -5.0, Level.FULL), ("joint", 1.5, Level.FULL), ("joint", 1.6, Level.REPEAT),
+        ("joint", 2.6, Level.PASS), ("joint", 4.1, Level.BYPASS), ("joint", 6.1, Level.DROP),
+        ("deblur", 1.6, Level.PASS), ("deblur", 4.1, Level.BYPASS), ("deblur", 6.1, Level.DROP),
+        ("interpolate", 1.6, Level.REPEAT), ("interpolate", 2.6, Level.BYPASS), ("interpolate", 9.0, Level.DROP),
     ],
 )  # fmt: skip
 def test_the_level_falls_at_once_and_as_far_as_the_lag_asks(mode: str, lag: float, level: Level) -> None:
@@ -22,14 +22,14 @@ def test_the_level_falls_at_once_and_as_far_as_the_lag_asks(mode: str, lag: floa
 
 def test_it_rises_step_by_step_after_calm_spells() -> None:
     governor = Governor("joint")
-    assert governor.decide(4 * T, T) is Level.BYPASS
+    assert governor.decide(5 * T, T) is Level.BYPASS
     seen = [governor.decide(0, T) for _ in range(3 * CALM)]
     assert seen == [Level.BYPASS] * (CALM - 1) + [Level.PASS] * CALM + [Level.REPEAT] * CALM + [Level.FULL]
 
 
 def test_a_frame_out_of_time_begins_the_calm_spell_anew() -> None:
     governor = Governor("joint")
-    governor.decide(T, T)
+    governor.decide(2 * T, T)
     for _ in range(CALM - 1):
         governor.decide(0, T)
     governor.decide(T, T)
@@ -64,6 +64,13 @@ def test_the_lag_is_bounded_however_slow_the_network_is(slowness: float, mode: s
     levels, most = simulate(costs, 5000, mode)
     assert most <= LAG_LIMIT + slowness
     assert (set(levels) == {Level.FULL}) is (slowness < 1)
+
+
+def test_a_machine_that_is_almost_fast_enough_does_almost_everything() -> None:
+    costs = {Level.FULL: 1.05, Level.REPEAT: 0.7, Level.PASS: 0.2, Level.BYPASS: 0.01, Level.DROP: 0.001}
+    levels, _ = simulate(costs, 3000)
+    assert levels.count(Level.FULL) > 0.7 * len(levels)
+    assert set(levels) == {Level.FULL, Level.REPEAT}
 
 
 def test_a_machine_too_slow_for_good_settles_and_does_not_flicker() -> None:
@@ -117,12 +124,12 @@ def test_a_long_lag_while_computing_is_never_taken_for_the_new_measure() -> None
 
 @pytest.mark.parametrize(
     ("late", "running", "lag"),
-    [(0, 100, 0), (50, 100, 100), (50, 1100, -900), (-50, 100, -50), (90 * T, 100, 92 * T)],
+    [(0, 100, 0), (50, 100, 100 + 1.5 * T), (50, 1100, 0), (-50, 100, 0), (90 * T, 100, 93.5 * T)],
 )
-def test_a_sink_that_reports_a_frame_too_late_makes_the_next_ones_late(late: int, running: int, lag: int) -> None:
+def test_a_sink_that_reports_a_frame_too_late_makes_the_next_ones_late(late: int, running: int, lag: float) -> None:
     downstream = Downstream()
-    assert downstream.lag(running) == 0
+    assert downstream.lag(running, T) == 0
     downstream.report(100, late, T)
-    assert downstream.lag(running) == lag
+    assert downstream.lag(running, T) == lag
     downstream.forget()
-    assert downstream.lag(running) == 0
+    assert downstream.lag(running, T) == 0
