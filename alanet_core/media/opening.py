@@ -22,7 +22,7 @@ def open_video(path: Path) -> InputContainer:
         container = av.open(f"file:{path}")
     except (av.FFmpegError, OSError) as error:
         raise RefusedError(
-            must("IN", "a video that FFmpeg can read", str(path), f"it says: {error.strerror}")
+            must("IN", "a video that FFmpeg can read", f"{path} ({error.strerror})", "see that it plays elsewhere")
         ) from error
     if container.format.name in TEXT_ART:
         container.close()

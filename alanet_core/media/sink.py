@@ -71,7 +71,7 @@ class Sink:
         except (av.FFmpegError, OSError, ValueError) as error:
             self.discard()
             raise RefusedError(
-                must("OUT", f"writable as {plan.container}", str(target), f"FFmpeg says: {error}")
+                must("OUT", f"writable as {plan.container}", f"{target} ({error})", "choose another suffix")
             ) from error
         except BaseException:
             self.discard()
