@@ -92,8 +92,7 @@ class Pace:
     def processed(self, time_taken: int, level: Level) -> None:
         """The work on a pair, at that level, took so long."""
         self._last_processing = time_taken
-        if level is Level.FULL:
-            self._latency.processed(time_taken)
+        self._latency.processed(time_taken, level)
 
     @property
     def latency(self) -> int:
@@ -102,7 +101,7 @@ class Pace:
 
     def tell_latency(self, step: int | None) -> None:
         """Post a LATENCY message where the answer has changed. step: from frame to frame, lately."""
-        waiting, processing = self.waiting(step), self._latency.processing
+        waiting, processing = self.waiting(step), self._latency.processing(self._governor.level)
         if self._settings.qos and step:
             processing = min(processing, int(LAG_LIMIT * step))
             if self._settings.latency_budget:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,10 +18,10 @@ STAGES = ("read", "network", "write", "push")
 
 
 class Measured:
-    """The last KEPT values of something, in ns."""
+    """The last values of something, in ns."""
 
-    def __init__(self) -> None:
-        self._values: deque[int] = deque(maxlen=KEPT)
+    def __init__(self, kept: int = KEPT) -> None:
+        self._values: deque[int] = deque(maxlen=kept)
 
     def add(self, value: int) -> None:
         """One more value."""
@@ -88,34 +88,40 @@ class Stats:
 
 
 class Latency:
-    """What a LATENCY query is answered: the wait for the lookahead, and the measured time of processing."""
+    """What a LATENCY query is answered: the wait for the lookahead, and the measured time of processing.
+
+    The levels of qos take different times. What counts is the larger of two means: of the level at hand, so that a step
+    up is told before frames come later for it, and of the last frames, so that a passing step down is not told at all.
+    """
 
     def __init__(self) -> None:
-        self._processing = Measured()
+        self._recent = Measured(SETTLED)
+        self._at_level: defaultdict[int, Measured] = defaultdict(Measured)
         self._fresh = True
         self._told = 0
         self.answer = 0
         """ns; stays as it is until there is news."""
 
     def seed(self, processing: int) -> None:
-        """A measurement made before there are frames of a kind; the mean begins with it."""
-        self._processing = Measured()
-        self._processing.add(processing)
+        """A measurement made before there are frames of a kind, at full quality; the means begin with it."""
+        self._recent = Measured(SETTLED)
+        self._at_level.clear()
+        self._at_level[0].add(processing)
         self._fresh = True
 
-    def processed(self, time_taken: int) -> None:
-        """One more frame has been worked on for so long."""
-        self._processing.add(time_taken)
+    def processed(self, time_taken: int, level: int) -> None:
+        """One more frame has been worked on for so long, at that level."""
+        self._recent.add(time_taken)
+        self._at_level[level].add(time_taken)
 
-    @property
-    def processing(self) -> int:
-        """The time of processing to count on."""
-        return int(self._processing.mean * MARGIN)
+    def processing(self, level: int) -> int:
+        """The time of processing to count on while frames get that level."""
+        return int(max(self._recent.mean, self._at_level[level].mean) * MARGIN)
 
     def update(self, total: int, now: int) -> bool:
         """Take `total` for the answer if it is news: the first of its kind, or drifted while the mean has settled."""
         drift = abs(total - self.answer)
-        settled = len(self._processing) >= SETTLED and now - self._told >= BETWEEN_NEWS
+        settled = len(self._recent) >= SETTLED and now - self._told >= BETWEEN_NEWS
         news = drift > 0 if self._fresh else settled and drift > max(DRIFT * self.answer, LEAST_DRIFT)
         self._fresh = False
         if news:

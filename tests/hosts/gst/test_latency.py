@@ -74,7 +74,7 @@ def test_the_pipeline_hears_when_processing_has_drifted(harness: Make, monkeypat
     h.feed(range(2))
     before = h.query_latency()
     h.messages(Gst.MessageType.LATENCY)
-    monkeypatch.setattr(Pace, "processed", lambda self, _time, level: self._latency.processed(30 * MS + level))
+    monkeypatch.setattr(Pace, "processed", lambda self, _time, level: self._latency.processed(30 * MS, level))
     h.feed(range(2, 80))
     later(monkeypatch)
     h.feed([80])

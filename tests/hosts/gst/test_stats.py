@@ -38,7 +38,7 @@ def test_a_snapshot_names_everything_that_the_property_shows() -> None:
 def test_the_first_latency_is_news_and_small_drift_is_not() -> None:
     latency = Latency()
     latency.seed(10 * MS)
-    assert latency.processing == int(10 * MS * MARGIN)
+    assert latency.processing(0) == int(10 * MS * MARGIN)
     assert latency.update(50 * MS, 0)
     assert latency.answer == 50 * MS
     assert not latency.update(54 * MS, 10 * BETWEEN_NEWS)
@@ -51,10 +51,29 @@ def test_drift_is_news_once_the_mean_has_settled_and_not_every_moment() -> None:
     latency.update(50 * MS, 0)
     assert not latency.update(90 * MS, 5 * BETWEEN_NEWS)
     for _ in range(SETTLED):
-        latency.processed(50 * MS)
+        latency.processed(50 * MS, 0)
     assert latency.update(90 * MS, 5 * BETWEEN_NEWS)
     assert not latency.update(150 * MS, 5 * BETWEEN_NEWS + 1)
     assert latency.update(150 * MS, 6 * BETWEEN_NEWS)
+
+
+def test_a_step_up_is_counted_on_before_it_is_measured_again() -> None:
+    latency = Latency()
+    latency.seed(30 * MS)
+    for _ in range(SETTLED):
+        latency.processed(2 * MS, 3)
+    assert latency.processing(3) == int(2 * MS * MARGIN)
+    assert latency.processing(0) == int(30 * MS * MARGIN)
+
+
+def test_a_passing_step_down_is_hardly_counted() -> None:
+    latency = Latency()
+    latency.seed(30 * MS)
+    for _ in range(SETTLED):
+        latency.processed(30 * MS, 0)
+    for _ in range(3):
+        latency.processed(2 * MS, 3)
+    assert latency.processing(3) > 28 * MS
 
 
 def test_new_caps_are_news_at_once() -> None:
