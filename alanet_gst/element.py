@@ -224,10 +224,12 @@ class Alanet(Gst.Element):  # type: ignore[misc]  # gi ships no types
         return True
 
     def _src_event(self, pad: Gst.Pad, event: Gst.Event) -> bool:
-        if event.type == KIND.QOS and self._flow is not None:
+        if self._flow is not None and event.type == KIND.QOS:
             _, _, late, stamp = event.parse_qos()
             if stamp != buffers.NONE:
                 self._flow.pace.late_below(stamp, late)
+        elif self._flow is not None and event.type == KIND.LATENCY:
+            self._flow.pace.distributed(event.parse_latency())
         return bool(pad.event_default(self, event))
 
     # -- queries
@@ -262,7 +264,10 @@ class Alanet(Gst.Element):  # type: ignore[misc]  # gi ships no types
             if not self._sink.peer_query(query):
                 return False
             live, least, most = query.parse_latency()
-            mine = self._flow.pace.latency if self._flow is not None else 0
+            mine = 0
+            if self._flow is not None:
+                self._flow.pace.asked(least)
+                mine = self._flow.pace.latency
             query.set_latency(live, least + mine, most if most == buffers.NONE else most + mine)
             return True
         return bool(pad.query_default(self, query))

@@ -8,6 +8,8 @@ frame goes out as soon as the middle before it has, half a frame earlier.
 import dataclasses
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -91,7 +93,8 @@ class Flow:
         early = live and self._settings.mode == "interpolate"
         stream = self._engine.stream(self._settings)
         self._negotiated = Negotiated(new, info, layout, self._outputs(new, info, layout), stream, early)
-        processing = self._engine.warm_up(layout, info.height, info.width, self._settings)
+        with self._working():
+            processing = self._engine.warm_up(layout, info.height, info.width, self._settings)
         self.pace.begin(lookahead=self._engine.lookahead, live=live, early=early, processing=processing)
         self.pace.warn_of_budget(self._timeline.period)
         self.pace.tell_latency(self._timeline.period)
@@ -145,24 +148,37 @@ class Flow:
         if self._timeline.is_hole(pts, discont=discont):
             self.drain()
             self.pace.restart_clock()
-        arrived, self._sender.departed = time.monotonic_ns(), None
         self._timeline.advance(pts, duration, told=own is not None)
         self._stats.count("in")
         level = self._decide(pts)
+        with self._working():
+            self._take_at(level, buffer, pts, duration, self._negotiated)
+        self.pace.tell_latency(self._timeline.mean_step)
+
+    def _take_at(self, level: Level, buffer: Gst.Buffer, pts: int, duration: int | None, now: Negotiated) -> None:
+        arrived, self._sender.departed = time.monotonic_ns(), None
         if level is Level.DROP:
             self._stats.count("dropped")
             return
-        marked, fed = discont or self._discont, level < Level.BYPASS
-        held = Held(buffer, pts, duration, arrived, marked, self._events, fed)
+        marked = self._discont or buffer.has_flags(Gst.BufferFlags.DISCONT)
+        held = Held(buffer, pts, duration, arrived, marked, self._events, fed=level < Level.BYPASS)
         self._discont, self._events = False, []
         if not held.fed:
-            self._let_network_sleep(self._negotiated.stream)
+            self._let_network_sleep(now.stream)
         self._held.append(held)
         self._stats.count("held")
         if held.fed:
-            self._feed(held, level, self._negotiated)
-        self._send_ready(arrived, self._negotiated)
-        self.pace.tell_latency(self._timeline.mean_step)
+            self._feed(held, level, now)
+        self._send_ready(arrived, now)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Tell `pace` of the time spent here, downstream's not counted."""
+        began, pushing = time.monotonic_ns(), self._sender.pushing
+        try:
+            yield
+        finally:
+            self.pace.busy(time.monotonic_ns() - began - (self._sender.pushing - pushing))
 
     def _stamp(self, own: int | None) -> int:
         try:
@@ -228,9 +244,10 @@ class Flow:
         """Send all that is held, then begin anew. Raises FlowStop."""
         try:
             if self._negotiated is not None:
-                self._assign(self._negotiated.stream.drain(), Level.FULL)
-                while self._held:
-                    self._send_next(self._negotiated)
+                with self._working():
+                    self._assign(self._negotiated.stream.drain(), Level.FULL)
+                    while self._held:
+                        self._send_next(self._negotiated)
             while self._events:
                 self._host.push_event(self._events.pop(0))
         finally:

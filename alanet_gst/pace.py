@@ -29,7 +29,7 @@ class Teller(Protocol):
 
 
 class Pace:
-    """One for each run. `decide` is the streaming thread's; `late_below` may come from any thread."""
+    """One for each run. The streaming thread's, but for `late_below`, `asked` and `distributed`."""
 
     def __init__(self, teller: Teller, settings: Settings, stats: Stats) -> None:
         self._teller = teller
@@ -45,6 +45,8 @@ class Pace:
         self._live = False
         self._last_processing = 0
         self._period: int | None = None
+        self._upstream = 0
+        self._pipeline: int | None = None
 
     def begin(self, *, lookahead: int, live: bool, early: bool, processing: int) -> None:
         """New caps. early: input frames go out before their middles. processing: of one frame, measured."""
@@ -63,6 +65,18 @@ class Pace:
         with self._guard:
             self._downstream.report(stamp, late, self._period or 0)
 
+    def asked(self, upstream: int) -> None:
+        """The pipeline has asked for the latency, and upstream has told its own."""
+        self._upstream = upstream
+
+    def distributed(self, latency: int) -> None:
+        """The pipeline has told the sinks by how much to be later than the source."""
+        self._pipeline = latency
+
+    def busy(self, duration: int) -> None:
+        """We have worked for so long, downstream's time not counted."""
+        self._backlog.busy(duration)
+
     def decide(self, running: int | None, period: int | None) -> tuple[Level, int]:
         """The level for a frame of that running time, and how late it is; period in running time."""
         self._period = period
@@ -72,8 +86,9 @@ class Pace:
             lag = self._downstream.lag(running, period)
         now = self._teller.clock_now() if self._live else None
         if now is not None:
+            pipeline = self.latency if self._pipeline is None else self._pipeline - self._upstream
             asleep = self._governor.level >= Level.BYPASS
-            lag = max(lag, self._backlog.lag(now - running, period, asleep=asleep))
+            lag = max(lag, self._backlog.lag(running, now, period, allowance=max(0, pipeline), asleep=asleep))
         if not self._settings.qos:
             return Level.FULL, lag
         return self._governor.decide(lag, period, over_budget=self._over_budget(lag, period)), lag

@@ -92,31 +92,53 @@ class Governor:
 
 
 class Backlog:
-    """How long the frames of a live source have waited for us.
+    """How far behind a live source we are, by the pipeline's clock.
 
-    A frame's transit is the pipeline's clock at its arrival less its own running time. The shortest transit is that
-    of a frame that found us idle, whatever latency upstream has or claims; what exceeds it has been spent waiting.
+    A frame's transit is the clock at its arrival less its own running time. The shortest transit is that of a frame
+    that found us idle, whatever latency upstream has or claims; so running time plus shortest transit is when a frame
+    could have come. Two things make it come later. Our own work: added up here as if nothing else took time, it is the
+    lag. And downstream: a sink without a queue before it holds us until its time has come, which is no lag, but bounded
+    by the pipeline's latency (`allowance`); what has been waited beyond that is.
     """
 
     STUCK = 8  # frames
 
     def __init__(self) -> None:
         self._shortest: int | None = None
-        self._before: int | None = None
+        self._free = 0  # when we would be through with all frames so far, had we only worked
+        self._head_start = 0  # work done before the first frame
+        self._before = 0
         self._stuck = 0
 
-    def lag(self, transit: int, period: int, *, asleep: bool) -> int:
-        """The time that this frame has waited. asleep: nothing has been computed since the last one.
+    def busy(self, duration: int) -> None:
+        """We have worked for so long."""
+        if self._shortest is None:
+            self._head_start += duration
+        else:
+            self._free += duration
 
-        While we sleep a backlog must melt; where the transit does not fall all the same, upstream itself has
-        become slower, and that is the new measure.
-        """
-        stays = self._before is not None and transit > self._before - period // 4
+    def lag(self, running: int, now: int, period: int, *, allowance: int = 0, asleep: bool = False) -> int:
+        """The lag of the frame of that running time, which comes now. asleep: there has been no work since the last."""
+        transit = now - running
+        if self._shortest is None:
+            self._shortest, self._free, self._before = transit - self._head_start, now, transit
+        self._shortest = min(self._shortest, transit)
+        if self._has_changed(transit, period, asleep=asleep):
+            self._shortest, self._free = transit, now
+        could_have_come = running + self._shortest
+        own = self._free - could_have_come
+        self._free = max(self._free, could_have_come)
+        return max(0, own, transit - self._shortest - allowance)
+
+    def _has_changed(self, transit: int, period: int, *, asleep: bool) -> bool:
+        """While we sleep a backlog must melt; where it does not, upstream itself has become slower."""
+        stays = transit > self._before - period // 4
         self._before = transit
         self._stuck = self._stuck + 1 if asleep and stays else 0
-        if self._shortest is None or transit < self._shortest or self._stuck >= self.STUCK:
-            self._shortest, self._stuck = transit, 0
-        return transit - self._shortest
+        if self._stuck < self.STUCK:
+            return False
+        self._stuck = 0
+        return True
 
 
 class Downstream:

@@ -59,13 +59,17 @@ class Held:
 
 
 class Sender:
-    """Sends what belongs to a frame. departed: when the first buffer went out, since it was last set to None."""
+    """Sends what belongs to a frame.
+
+    departed: when the first buffer went out, since it was last set to None. pushing: ns spent downstream so far.
+    """
 
     def __init__(self, way_out: Exit, stats: Stats, mode: str) -> None:
         self._exit = way_out
         self._stats = stats
         self._mode = mode
         self.departed: int | None = None
+        self.pushing = 0
 
     def send(self, held: Held, following: Held | None, step: int, outputs: Outputs) -> None:
         """The frame's outputs. step: signed time to the next frame.
@@ -123,8 +127,10 @@ class Sender:
             self._stats.count("made" if made is not None and made.middle_source == "made" else "repeated")
 
     def _push(self, address: int) -> None:
-        self.departed = self.departed or time.monotonic_ns()
+        began = time.monotonic_ns()
+        self.departed = self.departed or began
         with self._stats.timed("push"):
             returned = self._exit.push(address)
+        self.pushing += time.monotonic_ns() - began
         if returned != Gst.FlowReturn.OK:
             raise FlowStop(returned)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from gi.repository import Gst
-from gstharness import MS, Harness, T, frame, kinds, settle, stats, times, values
+from gstharness import CAPS, MS, Harness, T, frame, kinds, settle, stats, times, values
 
 import alanet_core as alanet
 from alanet_gst.qos import LAG_LIMIT, Level
@@ -179,14 +179,14 @@ def test_qos_messages_tell_place_lateness_and_counts(harness: Make) -> None:
 def test_a_live_source_that_queues_up_is_seen_by_the_clock(harness: Make) -> None:
     h = harness()
     h.set_live(True)
-    h.start()
+    h.start(CAPS.replace("25/1", "1/1"))
     clock = h.get_testclock()
     for k in range(4):
-        clock.set_time(k * T)
-        h.push(frame(k))
+        clock.set_time(k * Gst.SECOND)
+        h.push(frame(k, step=Gst.SECOND))
     assert h.stats()["late"] == 0
-    clock.set_time(int((4 + LAG_LIMIT + 1) * T))
-    h.push(frame(4))
+    clock.set_time(int((4 + 2 + LAG_LIMIT + 1) * Gst.SECOND))  # 2 s and a little are the latency told
+    h.push(frame(4, step=Gst.SECOND))
     assert h.stats()["dropped"] == 1
 
 

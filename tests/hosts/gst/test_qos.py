@@ -97,29 +97,51 @@ def test_frames_over_the_budget_lower_the_level_one_step_at_a_time_and_never_to_
     assert set(seen[3 * STRAIN :]) == {Level.BYPASS}
 
 
-def test_backlog_is_what_exceeds_the_shortest_transit() -> None:
+def test_the_lag_is_our_own_work_added_up() -> None:
     backlog = Backlog()
-    assert [backlog.lag(transit, T, asleep=False) for transit in (700, 900, 600, 2600)] == [0, 200, 0, 2000]
+    lags = []
+    for n, work in enumerate([1.0, 1.5, 1.5, 1.5, 0, 0, 0.5]):
+        lags.append(backlog.lag(n * T, n * T + 70, T) / T)
+        backlog.busy(int(work * T))
+    assert lags == [0, 0, 0.5, 1.0, 1.5, 0.5, 0]
+
+
+def test_time_that_a_sink_holds_us_is_no_lag_within_the_latency_of_the_pipeline() -> None:
+    backlog = Backlog()
+    backlog.lag(0, 0, T)
+    assert [backlog.lag(n * T, (n + 3) * T, T, allowance=3 * T) for n in range(1, 20)] == [0] * 19
+    assert backlog.lag(20 * T, 25 * T, T, allowance=3 * T) == 2 * T
+
+
+def test_work_before_the_first_frame_is_a_lag_of_it_and_melts() -> None:
+    backlog = Backlog()
+    backlog.busy(3 * T)
+    assert [backlog.lag(n * T, 3 * T, T, allowance=9 * T) for n in range(4)] == [3 * T, 2 * T, T, 0]
+
+
+def test_frames_that_were_idle_once_are_the_measure_of_all() -> None:
+    backlog = Backlog()
+    assert [backlog.lag(n * T, n * T + wait, T) for n, wait in enumerate([700, 900, 600, 2600])] == [0, 200, 0, 2000]
 
 
 def test_a_transit_that_does_not_fall_while_nothing_is_computed_is_not_ours() -> None:
     backlog = Backlog()
-    backlog.lag(0, T, asleep=False)
-    lags = [backlog.lag(9 * T, T, asleep=True) for _ in range(2 * Backlog.STUCK)]
+    backlog.lag(0, 0, T)
+    lags = [backlog.lag(n * T, (n + 9) * T, T, asleep=True) for n in range(2 * Backlog.STUCK)]
     assert lags[: Backlog.STUCK - 1] == [9 * T] * (Backlog.STUCK - 1)
     assert lags[Backlog.STUCK :] == [0] * Backlog.STUCK
 
 
 def test_a_backlog_that_melts_while_nothing_is_computed_is_ours() -> None:
     backlog = Backlog()
-    backlog.lag(0, T, asleep=False)
-    assert [backlog.lag((20 - k) * T, T, asleep=True) for k in range(20)] == [(20 - k) * T for k in range(20)]
+    backlog.lag(0, 0, T)
+    assert [backlog.lag(n * T, 20 * T, T, asleep=True) for n in range(1, 20)] == [(20 - n) * T for n in range(1, 20)]
 
 
-def test_a_long_lag_while_computing_is_never_taken_for_the_new_measure() -> None:
+def test_a_long_wait_while_computing_is_never_taken_for_the_new_measure() -> None:
     backlog = Backlog()
-    backlog.lag(0, T, asleep=False)
-    assert all(backlog.lag(2 * T, T, asleep=False) == 2 * T for _ in range(1000))
+    backlog.lag(0, 0, T)
+    assert all(backlog.lag(n * T, (n + 2) * T, T) == 2 * T for n in range(1, 1000))
 
 
 @pytest.mark.parametrize(
