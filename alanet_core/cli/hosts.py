@@ -54,7 +54,10 @@ def vspipe() -> list[Check]:
     code, _, err = answer([str(folder / "vspipe"), "--version"])
     if code == 0:
         return [Check(name="vspipe", status="ok", detail="runs scripts in this Python")]
-    remedy = f"{sys.executable} -m vapoursynth config"
+    if "vapoursynth config" in err:  # as in every environment just made: nothing is wrong yet
+        detail, remedy = "has not been told which Python runs scripts", f"{sys.executable} -m vapoursynth config"
+        return [Check(name="vspipe", status="missing", detail=detail, remedy=remedy)]
+    remedy = f"{sys.executable} -m pip install --force-reinstall --no-deps vapoursynth"
     return [Check(name="vspipe", status="broken", detail=last_line(err), remedy=remedy)]
 
 

@@ -209,7 +209,7 @@ def test_a_plugin_that_is_there_and_not_loaded_is_broken(tmp_path: Path, monkeyp
     }  # fmt: skip
 
 
-def test_a_vspipe_that_was_never_told_its_python_is_broken_and_the_remedy_tells_it(
+def test_a_vspipe_that_was_never_told_its_python_is_no_fault_and_the_remedy_tells_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hosts, "package_folder", lambda name: tmp_path)
@@ -218,8 +218,11 @@ def test_a_vspipe_that_was_never_told_its_python_is_broken_and_the_remedy_tells_
     vspipe.write_text("#!/bin/sh\necho 'Failed to initialize VSScript. Run vapoursynth config' >&2; exit 1\n")
     vspipe.chmod(0o755)
     (check,) = hosts.vspipe()
-    assert (check.status, check.detail) == ("broken", "Failed to initialize VSScript. Run vapoursynth config")
+    assert (check.status, check.detail) == ("missing", "has not been told which Python runs scripts")
     assert check.remedy.endswith(" -m vapoursynth config")
+    vspipe.write_text("#!/bin/sh\necho 'libvsscript.so: no such file' >&2; exit 127\n")
+    (check,) = hosts.vspipe()
+    assert (check.status, check.detail) == ("broken", "libvsscript.so: no such file")
     vspipe.write_text("#!/bin/sh\n")
     (check,) = hosts.vspipe()
     assert check.status == "ok"
