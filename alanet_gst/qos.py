@@ -121,7 +121,8 @@ class Backlog:
         """The lag of the frame of that running time, which comes now. asleep: there has been no work since the last."""
         transit = now - running
         if self._shortest is None:
-            self._shortest, self._free, self._before = transit - self._head_start, now, transit
+            # It may have waited for that work, but no frame comes before its own time.
+            self._shortest, self._free, self._before = max(min(0, transit), transit - self._head_start), now, transit
         self._shortest = min(self._shortest, transit)
         if self._has_changed(transit, period, asleep=asleep):
             self._shortest, self._free = transit, now

@@ -180,7 +180,7 @@ def overload(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     line = (
         f"videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,framerate={options.rate}/1 "
         f"! queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! alanet name=n model={weights('identity')} "
-        f"device=cpu {options.more} ! {SCREEN}"
+        f"device=cpu {options.more} ! queue ! {SCREEN}"
     )
     now, lags, held = watch(options, line)
     counts = {key: now[key] for key in ("frames-in", "sharp", "passed", "made", "repeated", "dropped", "held", "late")}

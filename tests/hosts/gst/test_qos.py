@@ -119,6 +119,12 @@ def test_work_before_the_first_frame_is_a_lag_of_it_and_melts() -> None:
     assert [backlog.lag(n * T, 3 * T, T, allowance=9 * T) for n in range(4)] == [3 * T, 2 * T, T, 0]
 
 
+def test_work_that_the_source_itself_waited_for_is_no_lag() -> None:
+    backlog = Backlog()
+    backlog.busy(3 * T)
+    assert [backlog.lag((n + 3) * T, (n + 3) * T + 5, T) for n in range(4)] == [5, 5, 5, 5]
+
+
 def test_frames_that_were_idle_once_are_the_measure_of_all() -> None:
     backlog = Backlog()
     assert [backlog.lag(n * T, n * T + wait, T) for n, wait in enumerate([700, 900, 600, 2600])] == [0, 200, 0, 2000]
