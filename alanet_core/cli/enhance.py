@@ -70,7 +70,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--crf", type=float, help="quality, smaller is better (visually good)")
     group.add_argument("--preset", help="speed of the encoder, such as fast or slow (medium)")
     group.add_argument("--pix-fmt", help="FFmpeg's name of a pixel format (as IN)")
-    group.add_argument("--lossless", action="store_true", help="FFV1, for .mkv and .mov")
+    group.add_argument("--lossless", action="store_true", help="FFV1, for .mkv")
     drop = "leave out sound and subtitles that OUT cannot hold, instead of refusing"
     group.add_argument("--drop-unsupported", action="store_true", help=drop)
     group.add_argument("-y", "--overwrite", action="store_true", help="replace OUT if it exists")
