@@ -23,6 +23,10 @@ void VS_CC alanet_bind(const VSMap *in, VSMap *out, void *user, VSCore *core, co
 /* render.c: Render, the filter that calls Python once a pair. */
 void VS_CC alanet_render(const VSMap *in, VSMap *out, void *user, VSCore *core, const VSAPI *vsapi);
 
+/* keep.c: the same clip with a cache of so many frames, and no cache below. Takes over the reference to `source`; NULL on
+ * failure. */
+VSNode *alanet_keep(VSNode *source, int frames, VSCore *core, const VSAPI *vsapi);
+
 /* split.c: the filter that lays pairs out as frames. Takes over the reference to `pairs`; NULL on failure. */
 #define ALANET_MIDDLE "_AlanetMiddle" /* the property under which a sharp frame carries its middle */
 VSNode *alanet_split(VSNode *pairs, VSCore *core, const VSAPI *vsapi);

@@ -2,10 +2,15 @@
  *
  * Python is called for one pair at a time (fmParallelRequests): a network has one turn, and requests that come in order
  * stay nearly in order, which the renderer's memory lives on. The source is read ahead meanwhile.
+ *
+ * Caches are of fixed size, so memory does not grow with seeking. Requests for the two frames of a pair, and for the
+ * pairs that share a frame, follow each other closely; what threads do out of order is a matter of a few frames.
  */
 #include <stdlib.h>
 
 #include "alanet.h"
+
+#define HASTE 8 /* frames that threads may be ahead of each other */
 
 typedef struct {
     VSNode *source;
@@ -59,6 +64,8 @@ static const VSFrame *VS_CC get_frame(int n, int reason, void *instance, void **
     return reason == arAllFramesReady ? make(d, n, context, core, vsapi) : NULL;
 }
 
+static const char REFUSED[] = "alanet: VapourSynth must make a filter of it, got a refusal; see its log";
+
 static void VS_CC free_render(void *instance, VSCore *core, const VSAPI *vsapi) {
     (void)core;
     Render *d = instance;
@@ -74,19 +81,26 @@ void VS_CC alanet_render(const VSMap *in, VSMap *out, void *user, VSCore *core, 
         vsapi->mapSetError(out, "alanet: memory must suffice for a filter, got none; close other programs");
         return;
     }
-    d->source = vsapi->mapGetNode(in, "clip", 0, NULL);
-    d->make = vsapi->mapGetFunction(in, "make", 0, NULL);
     d->back = vsapi->mapGetIntSaturated(in, "back", 0, NULL);
     d->ahead = vsapi->mapGetIntSaturated(in, "ahead", 0, NULL);
+    d->source = alanet_keep(vsapi->mapGetNode(in, "clip", 0, NULL), d->back + 1 + d->ahead + HASTE, core, vsapi);
+    if (!d->source) {
+        vsapi->mapSetError(out, REFUSED);
+        free(d);
+        return;
+    }
+    d->make = vsapi->mapGetFunction(in, "make", 0, NULL);
     const VSVideoInfo *info = vsapi->getVideoInfo(d->source);
     d->last = info->numFrames - 1;
     VSFilterDependency source = {d->source, rpGeneral};
     VSNode *node = vsapi->createVideoFilter2("Enhance", info, get_frame, free_render, fmParallelRequests, &source, 1,
                                              d, core);
-    if (node && vsapi->mapGetInt(in, "split", 0, NULL))
+    if (node && vsapi->mapGetInt(in, "split", 0, NULL)) {
+        vsapi->setCacheOptions(node, 1, HASTE, 0);
         node = alanet_split(node, core, vsapi);
+    }
     if (node)
         vsapi->mapConsumeNode(out, "clip", node, maReplace);
     else
-        vsapi->mapSetError(out, "alanet: VapourSynth must make a filter of it, got a refusal; see its log");
+        vsapi->mapSetError(out, REFUSED);
 }
