@@ -83,10 +83,8 @@ def shared(source: Gst.Buffer) -> Gst.Buffer:
 
 
 def stamp(buffer: Gst.Buffer, pts: int, duration: int | None, *, discont: bool) -> None:
-    """Give an output buffer its place in time."""
-    buffer.pts, buffer.dts = pts, NONE
-    buffer.duration = NONE if duration is None else duration
-    buffer.offset = buffer.offset_end = NONE
+    """Give an output buffer its place in time; decoding time and offsets of the input's are not in it."""
+    buffer.pts, buffer.duration = pts, NONE if duration is None else duration
     if discont:
         buffer.set_flags(Gst.BufferFlags.DISCONT)
 

@@ -47,6 +47,14 @@ def test_after_a_gap_frames_begin_anew(harness: Make) -> None:
     assert out[6].has_flags(Gst.BufferFlags.DISCONT)
 
 
+def test_after_a_gap_frames_without_timestamps_are_counted_from_its_end(harness: Make) -> None:
+    h = harness().start()
+    h.feed(range(2), stamped=False)
+    h.push_event(Gst.Event.new_gap(80 * MS, 400 * MS))
+    h.feed([2], stamped=False)
+    assert times(h.end()) == [0, 20, 40, 60, 480, 500]
+
+
 def test_a_marked_jump_is_not_interpolated_across(harness: Make) -> None:
     h = harness().start()
     h.feed(range(3))
@@ -65,9 +73,10 @@ def test_a_discontinuity_without_a_jump_is_handed_on_and_interpolated_across(har
     marked = frame(2)
     marked.set_flags(Gst.BufferFlags.DISCONT)
     h.push(marked)
+    h.feed([3])
     out = h.end()
-    assert values(out) == [0, 5, 10, 15, 20, 20]
-    assert [b.has_flags(Gst.BufferFlags.DISCONT) for b in out] == [True, False, False, False, True, False]
+    assert values(out) == [0, 5, 10, 15, 20, 25, 30, 30]
+    assert [b.has_flags(Gst.BufferFlags.DISCONT) for b in out] == [True, *[False] * 3, True, *[False] * 3]
 
 
 def test_time_that_runs_backwards_is_a_new_beginning(harness: Make) -> None:
@@ -281,6 +290,15 @@ def test_what_downstream_says_goes_up(harness: Make, returned: object) -> None:
     peer = element.get_static_pad("src").get_peer()
     peer.set_chain_function_full(lambda *_: returned, None)
     assert h.feed(range(2)) == [Gst.FlowReturn.OK, returned]
+
+
+def test_the_end_comes_even_where_downstream_failed(harness: Make) -> None:
+    h = harness().start()
+    h.feed(range(2))
+    peer = h.element.get_static_pad("src").get_peer()
+    peer.set_chain_function_full(lambda *_: Gst.FlowReturn.ERROR, None)
+    h.push_event(Gst.Event.new_eos())
+    assert kinds(h.events())[-1] == "eos"
 
 
 def test_missing_timestamps_and_lost_frames_keep_the_sum_of_time(harness: Make) -> None:

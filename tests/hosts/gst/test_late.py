@@ -85,7 +85,9 @@ def test_the_network_sleeps_and_wakes_without_mixing_frames(harness: Make) -> No
     h = quiet(harness())
     h.feed(range(3))
     report(h, 80 * MS, 120 * MS)
-    h.feed(range(3, 24))
+    h.feed(range(3, 10))
+    assert h.buffers_in_queue() == 18
+    h.feed(range(10, 24))
     out = h.end()
     assert times(out) == [20.0 * i for i in range(48)]
     sharp = values(out)[::2]

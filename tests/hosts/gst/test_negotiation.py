@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from gi.repository import GLib, Gst
+from gi.repository import GLib, Gst, GstVideo
 from gstharness import CAPS, MS, Harness, frame, kinds, run, settle, times, wait
 
 Make = Callable[..., Harness]
@@ -166,6 +166,32 @@ def test_a_change_of_rate_alone_changes_the_times(harness: Make) -> None:
     out = h.end()
     assert times(out) == [0, 20, 40, 60, 80, 90, 100, 110, 120, 130, 140, 150]
     assert [b.duration // MS for b in out] == [20] * 4 + [10] * 8
+
+
+def test_upstream_is_told_of_padded_rows_and_of_the_buffers_that_are_held(harness: Make) -> None:
+    h = harness(9).start()
+    query = Gst.Query.new_allocation(Gst.Caps.from_string(CAPS), True)
+    assert h.element.get_static_pad("sink").query(query)
+    assert query.find_allocation_meta(GstVideo.video_meta_api_get_type())[0]
+    _, size, least, most = query.parse_nth_allocation_pool(0)
+    assert (size, least, most) == (256, 6, 0)
+
+
+def test_a_changed_downstream_is_asked_anew_what_it_does_with_memory(harness: Make) -> None:
+    h = harness().start()
+    asked: list[object] = []
+
+    def seen(_pad: object, info: object) -> object:
+        if info.get_query().type == Gst.QueryType.ALLOCATION:  # type: ignore[attr-defined]  # gi ships no types
+            asked.append(info)
+        return Gst.PadProbeReturn.OK
+
+    h.element.get_static_pad("src").add_probe(Gst.PadProbeType.QUERY_DOWNSTREAM | Gst.PadProbeType.PUSH, seen)
+    h.feed(range(2))
+    before = len(asked)
+    h.push_upstream_event(Gst.Event.new_reconfigure())
+    h.feed(range(2, 4))
+    assert len(asked) > before
 
 
 def test_the_element_downstream_may_be_another_one_in_mid_stream(alanet_bin: str) -> None:

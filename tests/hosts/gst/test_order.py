@@ -62,6 +62,24 @@ def test_interpolate_hands_the_input_on_as_it_is(harness: Make) -> None:
     assert values(out) == [0, 5, 10, 15, 20, 25, 30, 30]
 
 
+def test_interpolate_of_a_file_waits_for_exact_durations(harness: Make) -> None:
+    h = harness(mode="interpolate").start()
+    h.feed([0])
+    assert h.buffers_in_queue() == 0
+    h.push(frame(3, step=50 * MS))
+    assert [b.duration for b in h.buffers()] == [75 * MS, 75 * MS]
+
+
+def test_the_last_middle_repeats_the_sharp_frame_itself(harness: Make, tiny: str) -> None:
+    h = harness(model=tiny).start()
+    sent = [frame(k) for k in range(2)]
+    for buffer in sent:
+        h.push(buffer)
+    last = h.end()[-2:]
+    assert hash(last[0].peek_memory(0)) == hash(last[1].peek_memory(0)) != hash(sent[1].peek_memory(0))
+    assert last[0].extract_dup(0, 256) != sent[1].extract_dup(0, 256)
+
+
 def test_only_the_first_frame_is_a_discontinuity(harness: Make) -> None:
     h = harness().start()
     h.feed(range(4))

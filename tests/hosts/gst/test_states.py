@@ -73,6 +73,16 @@ def test_another_model_set_in_ready_is_loaded_at_the_next_start(identity: Callab
     one.set_state(Gst.State.NULL)
 
 
+def test_a_mode_set_while_it_runs_waits_for_the_next_start(harness: Make) -> None:
+    h = harness().start()
+    h.feed(range(2))
+    h.element.set_property("mode", "deblur")
+    h.set_src_caps_str("video/x-raw,format=GRAY8,width=16,height=8,framerate=25/1")
+    h.feed(range(2, 5), size=128)
+    assert len(h.end()) == 10
+    assert h.element.get_property("mode") == 1
+
+
 def test_a_size_is_warmed_up_once(harness: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     timed: list[object] = []
     real = engine._time_of_one
