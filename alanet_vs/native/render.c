@@ -10,7 +10,8 @@
 
 #include "alanet.h"
 
-#define HASTE 8 /* frames that threads may be ahead of each other */
+#define HASTE 8       /* frames that threads may be ahead of each other */
+#define FARTHEST 1024 /* frames on either side; a request for more would be a mistake */
 
 typedef struct {
     VSNode *source;
@@ -76,13 +77,18 @@ static void VS_CC free_render(void *instance, VSCore *core, const VSAPI *vsapi) 
 
 void VS_CC alanet_render(const VSMap *in, VSMap *out, void *user, VSCore *core, const VSAPI *vsapi) {
     (void)user;
+    int64_t back = vsapi->mapGetInt(in, "back", 0, NULL), ahead = vsapi->mapGetInt(in, "ahead", 0, NULL);
+    if (back < 0 || ahead < 0 || back > FARTHEST || ahead > FARTHEST) {
+        vsapi->mapSetError(out, "alanet: back and ahead must be between 0 and 1024, got others; call Enhance instead");
+        return;
+    }
     Render *d = calloc(1, sizeof *d);
     if (!d) {
         vsapi->mapSetError(out, "alanet: memory must suffice for a filter, got none; close other programs");
         return;
     }
-    d->back = vsapi->mapGetIntSaturated(in, "back", 0, NULL);
-    d->ahead = vsapi->mapGetIntSaturated(in, "ahead", 0, NULL);
+    d->back = (int)back;
+    d->ahead = (int)ahead;
     d->source = alanet_keep(vsapi->mapGetNode(in, "clip", 0, NULL), d->back + 1 + d->ahead + HASTE, core, vsapi);
     if (!d->source) {
         vsapi->mapSetError(out, REFUSED);

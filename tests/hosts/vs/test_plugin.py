@@ -49,6 +49,13 @@ def test_bind_is_for_the_plugin_itself():
         vs.core.alanet.Bind(func=print)
 
 
+@pytest.mark.parametrize("reach", [{"back": -1}, {"ahead": -1}, {"back": 1025}, {"ahead": 2**40}])
+def test_render_refuses_a_reach_that_no_model_has(reach, noise):
+    settings = {"back": 0, "ahead": 0, "split": 0} | reach
+    with pytest.raises(vs.Error, match="alanet: back and ahead must be between 0 and 1024"):
+        vs.core.alanet.Render(noise(), make=print, **settings)
+
+
 def test_a_plugin_of_another_version_is_refused(noise, monkeypatch):
     monkeypatch.setattr(alanet, "__version__", "9.9")
     with pytest.raises(vs.Error) as caught:
