@@ -100,7 +100,7 @@ def _view(frame: vs.VideoFrame, plane: int, *, write: bool) -> Tensor:
 def _check_frame(fields: int, transfer: int) -> None:
     if fields:
         remedy = "deinterlace it first (bwdif, QTGMC), or, if it is progressive, clip.std.SetFieldBased(0)"
-        raise alanet.FrameError(f"clip must be progressive, got _FieldBased={int(fields)}; {remedy}")
+        raise alanet.FrameError(f"clip must be progressive, got _FieldBased={fields}; {remedy}")
     if transfer == vs.TRANSFER_LINEAR:
         remedy = "convert it: clip.resize.Bicubic(transfer_s='709')"
         raise alanet.FrameError(f"clip must be gamma-coded, got linear light (_Transfer={int(transfer)}); {remedy}")

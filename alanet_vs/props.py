@@ -17,6 +17,7 @@ import vapoursynth as vs
 PREV, NEXT = "_SceneChangePrev", "_SceneChangeNext"
 DURATION = ("_DurationNum", "_DurationDen")
 TIME = "_AbsoluteTime"
+LARGEST = 2**63 - 1  # of a property that is a whole number
 MADE = ("made", "blend")
 OF_THE_RECORDED = ("_PictType", TIME)  # not true of a middle, whatever it shows
 OF_THE_PICTURE = ("_Alpha", "_Combed", "PlaneStats")  # not true of a picture that was made; beginnings of names
@@ -67,23 +68,30 @@ def finish_middle(
 
 def _middle_time(here: vs.VideoFrame, following: vs.VideoFrame | None) -> float | None:
     """In seconds: halfway to the next frame, or through this one where there is none; None if unknown."""
-    time, duration = here.props.get(TIME), _duration(here)
-    ahead = None if following is None else following.props.get(TIME)
+    time, duration = _time(here), _duration(here)
+    ahead = None if following is None else _time(following)
     if time is not None and ahead is not None:
         return float((time + ahead) / 2)
     return None if time is None or duration is None else float(time + duration / 2)
 
 
+def _time(frame: vs.VideoFrame) -> float | None:
+    """In seconds; None where the properties do not say it, or say something else than a number."""
+    time = frame.props.get(TIME)
+    return time if isinstance(time, int | float) else None
+
+
 def _duration(frame: vs.VideoFrame) -> Fraction | None:
-    """In seconds; None where the properties do not say it."""
+    """In seconds; None where the properties do not say it in two numbers."""
     numerator, denominator = (frame.props.get(name) for name in DURATION)
-    return Fraction(numerator, denominator) if numerator is not None and denominator else None
+    known = isinstance(numerator, int) and isinstance(denominator, int) and denominator
+    return Fraction(numerator, denominator) if known else None
 
 
 def _set_duration(frame: vs.VideoFrame, here: vs.VideoFrame) -> None:
     """Half of frame n's; unknown stays unknown."""
     duration = _duration(here)
-    halves = (None, None) if duration is None else (duration / 2).as_integer_ratio()
+    halves = (None, None) if duration is None else (duration / 2).limit_denominator(LARGEST).as_integer_ratio()
     for name, value in zip(DURATION, halves, strict=True):
         _set(frame, name, value)
 

@@ -70,6 +70,25 @@ def test_an_unknown_rate_stays_unknown(noise, enhance):
     assert not any("_DurationNum" in frame.props for frame in result.frames(collect_garbage=False))
 
 
+@pytest.mark.parametrize(
+    "props",
+    [{"_DurationNum": "x", "_DurationDen": 3}, {"_DurationNum": [1, 2], "_DurationDen": 3}, {"_DurationDen": 0}],
+)
+def test_a_duration_that_is_none_is_unknown(props, noise, enhance):
+    result = enhance(noise(length=2, **props))
+    assert not any("_DurationNum" in frame.props for frame in result.frames(collect_garbage=False))
+
+
+def test_a_duration_whose_half_is_beyond_whole_numbers_is_rounded(noise, enhance):
+    clip = noise(length=2, _DurationNum=3, _DurationDen=2**63 - 1)
+    assert list(map(float, durations(enhance(clip)))) == [1.5 / 2**63] * 4
+
+
+def test_a_time_that_is_no_number_is_left_out_of_a_middle(noise, enhance):
+    result = enhance(noise(length=2, _AbsoluteTime="noon"))
+    assert ["_AbsoluteTime" in frame.props for frame in result.frames(collect_garbage=False)] == [True, False] * 2
+
+
 def test_a_middle_lies_halfway_between_the_times_of_its_two_frames(noise, enhance):
     times = [0.0, 0.1, 0.15, 0.4, 0.5, 1.0]
     clip = with_props(noise(fps=10), lambda n: {"_AbsoluteTime": times[n]})

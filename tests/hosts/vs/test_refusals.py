@@ -41,6 +41,7 @@ ARGUMENTS = {
 FRAMES = {
     "bottom field first": ({"_FieldBased": 1}, "clip must be progressive, got _FieldBased=1; deinterlace it first"),
     "top field first": ({"_FieldBased": 2}, "clip must be progressive, got _FieldBased=2; deinterlace it first"),
+    "two kinds of fields": ({"_FieldBased": [0, 1]}, "clip must be progressive, got _FieldBased=[0, 1]; deinterlace"),
     "linear light": ({"_Transfer": 8}, "clip must be gamma-coded, got linear light (_Transfer=8); convert it:"),
     "matrix RGB in YUV": ({"_Matrix": 0}, "_Matrix must be one of 1, 4, 5, 6, 7, 8, 9, got 0; convert the clip:"),
     "constant luminance": ({"_Matrix": 10}, "_Matrix must be one of 1, 4, 5, 6, 7, 8, 9, got 10; convert the clip:"),
