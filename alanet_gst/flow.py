@@ -74,6 +74,7 @@ class Flow:
         self._lost: list[Gst.Event] = []  # sticky ones that were thrown away with frames
         self._negotiated: Negotiated | None = None
         self._discont = True
+        self._worked = 0  # ns, on the last frame
 
     # -- caps and segments
 
@@ -152,14 +153,16 @@ class Flow:
         self._stats.count("in")
         level = self._decide(pts)
         with self._working():
-            self._take_at(level, buffer, pts, duration, self._negotiated)
+            pairs = self._take_at(level, buffer, pts, duration, self._negotiated)
+        self.pace.took(level, self._worked, pairs)
         self.pace.tell_latency(self._timeline.mean_step)
 
-    def _take_at(self, level: Level, buffer: Gst.Buffer, pts: int, duration: int | None, now: Negotiated) -> None:
+    def _take_at(self, level: Level, buffer: Gst.Buffer, pts: int, duration: int | None, now: Negotiated) -> int:
+        """-> how many pairs the network gave."""
         arrived, self._sender.departed = time.monotonic_ns(), None
         if level is Level.DROP:
             self._stats.count("dropped")
-            return
+            return 0
         marked = self._discont or buffer.has_flags(Gst.BufferFlags.DISCONT)
         held = Held(buffer, pts, duration, arrived, marked, self._events, fed=level < Level.BYPASS)
         self._discont, self._events = False, []
@@ -167,9 +170,9 @@ class Flow:
             self._let_network_sleep(now.stream)
         self._held.append(held)
         self._stats.count("held")
-        if held.fed:
-            self._feed(held, level, now)
+        pairs = self._feed(held, level, now) if held.fed else 0
         self._send_ready(arrived, now)
+        return pairs
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -178,7 +181,8 @@ class Flow:
         try:
             yield
         finally:
-            self.pace.busy(time.monotonic_ns() - began - (self._sender.pushing - pushing))
+            self._worked = time.monotonic_ns() - began - (self._sender.pushing - pushing)
+            self.pace.busy(self._worked)
 
     def _stamp(self, own: int | None) -> int:
         try:
@@ -199,12 +203,13 @@ class Flow:
             self.pace.tell_qos(level, lag, place)
         return level
 
-    def _feed(self, held: Held, level: Level, now: Negotiated) -> None:
+    def _feed(self, held: Held, level: Level, now: Negotiated) -> int:
         with self._stats.timed("read"):
             rgb = now.outputs.read(held.buffer, self._engine.device)
         with self._stats.timed("network"):
             pairs = now.stream.push(rgb, effort=EFFORTS[level])
         self._assign(pairs, level)
+        return len(pairs)
 
     def _assign(self, pairs: "list[FramePair]", level: Level) -> None:
         waiting = [held for held in self._held if held.fed and held.pair is None]

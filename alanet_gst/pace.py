@@ -6,6 +6,7 @@ from typing import Protocol
 
 from alanet_gst.errors import must
 from alanet_gst.gst import Gst
+from alanet_gst.mix import NO_LIMIT, Mix
 from alanet_gst.qos import LAG_LIMIT, Backlog, Downstream, Governor, Level
 from alanet_gst.settings import Settings
 from alanet_gst.stats import Latency, Stats
@@ -36,6 +37,8 @@ class Pace:
         self._settings = settings
         self._stats = stats
         self._governor = Governor(settings.mode)
+        self._mix = Mix(settings.mode)
+        self._level = Level.FULL
         self._backlog = Backlog()
         self._downstream = Downstream()
         self._guard = threading.Lock()
@@ -43,7 +46,6 @@ class Pace:
         self._lookahead = 0
         self._early = False
         self._live = False
-        self._last_processing = 0
         self._period: int | None = None
         self._upstream = 0
         self._pipeline: int | None = None
@@ -52,11 +54,12 @@ class Pace:
         """New caps. early: input frames go out before their middles. processing: of one frame, measured."""
         self._lookahead, self._live, self._early = lookahead, live, early
         self._latency.seed(processing)
-        self._last_processing = processing
+        self._mix.begin(processing)
 
     def restart_clock(self) -> None:
         """The clock has been stopped, or the frames begin anew: what was known of being late is void."""
         self._backlog = Backlog()
+        self._mix.planned = 0
         with self._guard:
             self._downstream.forget()
 
@@ -83,20 +86,24 @@ class Pace:
         if running is None or not period:
             return Level.FULL, 0
         with self._guard:
-            lag = self._downstream.lag(running, period)
+            lag, in_time = self._downstream.lag(running, period), self._downstream.heard
         now = self._teller.clock_now() if self._live else None
         if now is not None:
             pipeline = self.latency if self._pipeline is None else self._pipeline - self._upstream
-            asleep = self._governor.level >= Level.BYPASS
+            asleep = self._level >= Level.BYPASS
             lag = max(lag, self._backlog.lag(running, now, period, allowance=max(0, pipeline), asleep=asleep))
-        if not self._settings.qos:
-            return Level.FULL, lag
-        return self._governor.decide(lag, period, over_budget=self._over_budget(lag, period)), lag
+            in_time = True
+        self._level = self._give_way(lag, period, in_time=in_time) if self._settings.qos else Level.FULL
+        return self._level, lag
 
-    def _over_budget(self, lag: int, period: int) -> bool:
-        budget = self._settings.latency_budget * MILLISECOND
-        waiting = self.waiting(period)
-        return waiting <= budget < waiting + self._last_processing + max(0, lag)
+    def _give_way(self, lag: int, period: int, *, in_time: bool) -> Level:
+        """in_time: the frame rate must be held; nobody waits for a file that is written."""
+        at_best = self._governor.decide(lag, period, planned=self._mix.planned)
+        room = NO_LIMIT
+        if self._settings.latency_budget:
+            left = self._settings.latency_budget * MILLISECOND - self.waiting(period)
+            room = left if left >= 0 else NO_LIMIT  # a budget that cannot be held is ignored
+        return self._mix.decide(max(0, lag), period if in_time else NO_LIMIT, at_best=at_best, room=room)
 
     def waiting(self, step: int | None) -> int:
         """How long a frame is held for those that follow it."""
@@ -104,9 +111,12 @@ class Pace:
             return 0
         return self._lookahead * step - (step // 2 if self._early else 0)
 
+    def took(self, level: Level, cost: int, pairs: int) -> None:
+        """A frame of that level has cost so much work, and so many pairs were made."""
+        self._mix.took(level, cost, pairs)
+
     def processed(self, time_taken: int, level: Level) -> None:
         """The work on a pair, at that level, took so long."""
-        self._last_processing = time_taken
         self._latency.processed(time_taken, level)
 
     @property
@@ -116,7 +126,7 @@ class Pace:
 
     def tell_latency(self, step: int | None) -> None:
         """Post a LATENCY message where the answer has changed. step: from frame to frame, lately."""
-        waiting, processing = self.waiting(step), self._latency.processing(self._governor.level)
+        waiting, processing = self.waiting(step), self._latency.processing(self._mix.upper)
         if self._settings.qos and step:
             processing = min(processing, int(LAG_LIMIT * step))
             if self._settings.latency_budget:

@@ -1,4 +1,4 @@
-"""How much is done for a frame when there is too little time: a stated order, and a bounded lag. Integers only.
+"""What is done about frames that are late: less, in a stated order, so that the lag is bounded. Integers only.
 
     FULL    what the mode asks for
     REPEAT  no middle is made: it repeats the sharp frame
@@ -6,8 +6,8 @@
     BYPASS  the same, and the network sleeps: next to no cost
     DROP    the input frame gives no output: the way to catch up when more than that lies behind
 
-Down at once and as far as the lag asks; up step by step, after a calm spell that doubles whenever a step up soon fails,
-so that a machine which is too slow for good does not flicker between two qualities.
+Down at once and as far as the lag asks; up step by step, after a calm spell each. What the machine holds in the long
+run, `mix` finds beforehand; this is for what it cannot foresee.
 """
 
 from collections.abc import Sequence
@@ -37,9 +37,6 @@ LEVELS: dict[str, tuple[Level, ...]] = {
 
 LAG_LIMIT = LIMITS[Level.BYPASS]  # periods; beyond it frames are dropped
 CALM = 5  # calm frames before a step up
-MAX_CALM = 960  # what doubling makes of it at most; half a minute at 30 frames a second
-SOON = 30  # frames after a step up within which a step down means that it failed
-STRAIN = 3  # frames over the latency budget before a step down
 
 
 class Governor:
@@ -49,29 +46,27 @@ class Governor:
         self._levels: Sequence[Level] = LEVELS[mode]
         self._place = 0
         self._calm = 0
-        self._patience = CALM
-        self._since_step_up = SOON
-        self._strain = 0
 
     @property
     def level(self) -> Level:
         """What was decided last."""
         return self._levels[self._place]
 
-    def decide(self, lag: int, period: int, *, over_budget: bool = False) -> Level:
-        """The level for a frame that is `lag` ns behind (negative: early) where frames last `period` ns."""
-        self._since_step_up += 1
-        self._strain = self._strain + 1 if over_budget else 0
+    def decide(self, lag: int, period: int, *, planned: int = 0) -> Level:
+        """The best level that a frame may have which is `lag` ns behind (negative: early), where frames last `period`.
+
+        planned: how much of the lag comes of turns that `mix` takes; that will melt by itself.
+        """
+        if lag <= LIMITS[Level.PASS] * period:
+            lag -= planned
         needed = self._needed(lag / period)
         asleep = self._levels.index(Level.BYPASS)
-        if self._strain >= STRAIN and self._place < asleep:
-            needed = max(needed, self._place + 1)
         if needed > self._place:
-            self._step_down(needed)
+            self._place, self._calm = needed, 0
         elif self._place > asleep:
             self._place = max(needed, asleep)
         else:
-            self._wait(in_time=lag <= IN_TIME * period and not over_budget)
+            self._wait(in_time=lag <= IN_TIME * period)
         return self.level
 
     def _needed(self, periods: float) -> int:
@@ -80,15 +75,10 @@ class Governor:
                 return place
         return len(self._levels) - 1
 
-    def _step_down(self, place: int) -> None:
-        failed = self._since_step_up < SOON
-        self._patience = min(2 * self._patience, MAX_CALM) if failed else max(self._patience // 2, CALM)
-        self._place, self._calm, self._strain = place, 0, 0
-
     def _wait(self, *, in_time: bool) -> None:
         self._calm = self._calm + 1 if in_time else 0
-        if self._place and self._calm >= self._patience:
-            self._place, self._calm, self._since_step_up = self._place - 1, 0, 0
+        if self._place and self._calm >= CALM:
+            self._place, self._calm = self._place - 1, 0
 
 
 class Backlog:
@@ -156,6 +146,11 @@ class Downstream:
     def forget(self) -> None:
         """After a flush or a new segment running times begin anew."""
         self._earliest = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether a sink has told anything: it shows frames in time."""
+        return self._earliest is not None
 
     def lag(self, running: int, period: int) -> int:
         """The lag of a frame of that running time: one that will be late there has used up what FULL may have."""

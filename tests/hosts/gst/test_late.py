@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from gi.repository import Gst
-from gstharness import CAPS, MS, Harness, T, frame, kinds, settle, stats, times, values
+from gstharness import CAPS, MS, Harness, T, frame, kinds, settle, stats, times, values, wait
 
 import alanet_core as alanet
 from alanet_gst.qos import LAG_LIMIT, Level
@@ -244,6 +244,27 @@ def test_a_network_too_slow_for_a_live_source_has_a_bounded_lag(
     assert len(lags) == 2 * (60 - now["dropped"])
     # Without a bound the last frame would lag by 60 (slowness - 1) periods: 2 s or 8 s.
     assert max(lags[-20:]) < 1.3 * Gst.SECOND
+
+
+@pytest.mark.parametrize(
+    ("full", "sharp", "enough"), [(0.020, 0.015, "made"), (0.100, 0.066, "sharp")], ids=["fast", "slow"]
+)
+def test_a_live_source_gets_the_best_that_the_time_allows(
+    alanet_bin: str, monkeypatch: pytest.MonkeyPatch, full: float, sharp: float, enough: str
+) -> None:
+    slow_down(monkeypatch, {"full": full, "sharp": sharp, "none": 0.005})
+    pipeline = Gst.parse_launch(
+        "videotestsrc is-live=true num-buffers=150 ! video/x-raw,format=GRAY8,width=32,height=32,framerate=30/1 "
+        f"! queue ! {alanet_bin} ! queue ! fakesink sync=true qos=true"
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    wait(pipeline)
+    now = stats(pipeline.get_by_name("n"))
+    pipeline.set_state(Gst.State.NULL)
+    assert now["frames-in"] == 150
+    assert adds_up(now)
+    # All middles; or every third frame sharp. A busy test machine may take half of that, but not nearly all.
+    assert now[enough] >= {"made": 75, "sharp": 20}[enough]
 
 
 def test_file_to_file_never_gives_way_however_slow(alanet_bin: str, monkeypatch: pytest.MonkeyPatch) -> None:

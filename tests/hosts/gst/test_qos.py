@@ -2,7 +2,7 @@
 
 import pytest
 
-from alanet_gst.qos import CALM, LAG_LIMIT, LEVELS, MAX_CALM, STRAIN, Backlog, Downstream, Governor, Level
+from alanet_gst.qos import CALM, LAG_LIMIT, LEVELS, Backlog, Downstream, Governor, Level
 
 T = 1000  # a period
 
@@ -66,20 +66,6 @@ def test_the_lag_is_bounded_however_slow_the_network_is(slowness: float, mode: s
     assert (set(levels) == {Level.FULL}) is (slowness < 1)
 
 
-def test_a_machine_that_is_almost_fast_enough_does_almost_everything() -> None:
-    costs = {Level.FULL: 1.05, Level.REPEAT: 0.7, Level.PASS: 0.2, Level.BYPASS: 0.01, Level.DROP: 0.001}
-    levels, _ = simulate(costs, 3000)
-    assert levels.count(Level.FULL) > 0.7 * len(levels)
-    assert set(levels) == {Level.FULL, Level.REPEAT}
-
-
-def test_a_machine_too_slow_for_good_settles_and_does_not_flicker() -> None:
-    costs = {Level.FULL: 2.0, Level.REPEAT: 0.9, Level.PASS: 0.3, Level.BYPASS: 0.01, Level.DROP: 0.001}
-    levels, _ = simulate(costs, 8000)
-    late = levels[-MAX_CALM:]
-    assert late.count(Level.REPEAT) > 0.98 * len(late)
-
-
 def test_a_single_stall_is_forgotten_soon() -> None:
     governor = Governor("joint")
     for _ in range(100):
@@ -87,14 +73,6 @@ def test_a_single_stall_is_forgotten_soon() -> None:
     governor.decide(30 * T, T)
     levels = [governor.decide(0, T) for _ in range(4 * CALM + 2)]
     assert levels[-1] is Level.FULL
-
-
-def test_frames_over_the_budget_lower_the_level_one_step_at_a_time_and_never_to_dropping() -> None:
-    governor = Governor("joint")
-    seen = [governor.decide(0, T, over_budget=True) for _ in range(8 * STRAIN)]
-    steps = [Level.FULL, Level.REPEAT, Level.PASS, Level.BYPASS]
-    assert seen[: 3 * STRAIN + 1] == [*[one for one in steps[:3] for _ in range(STRAIN)][1:], steps[3], steps[3]]
-    assert set(seen[3 * STRAIN :]) == {Level.BYPASS}
 
 
 def test_the_lag_is_our_own_work_added_up() -> None:
