@@ -12,6 +12,7 @@ MARGIN = 1.05  # on the mean time of processing, as tensor_filter of nnstreamer 
 DRIFT = 0.10  # of the whole latency, that is no news
 LEAST_DRIFT = 2_000_000  # ns
 BETWEEN_NEWS = 1_000_000_000  # ns; each message makes the pipeline ask everybody
+BEFORE_LESS = 5_000_000_000  # ns for which the answer has been too much; what may soon be wanted again is kept
 
 COUNTS = ("in", "sharp", "passed", "made", "repeated", "dropped", "flushed", "late", "held")
 STAGES = ("read", "network", "write", "push")
@@ -99,6 +100,7 @@ class Latency:
         self._at_level: defaultdict[int, Measured] = defaultdict(Measured)
         self._fresh = True
         self._told = 0
+        self._wanted = 0  # when the answer was last no more than right
         self.answer = 0
         """ns; stays as it is until there is news."""
 
@@ -120,9 +122,15 @@ class Latency:
 
     def update(self, total: int, now: int) -> bool:
         """Take `total` for the answer if it is news: the first of its kind, or drifted while the mean has settled."""
-        drift = abs(total - self.answer)
-        settled = len(self._recent) >= SETTLED and now - self._told >= BETWEEN_NEWS
-        news = drift > 0 if self._fresh else settled and drift > max(DRIFT * self.answer, LEAST_DRIFT)
+        drift, no_news = total - self.answer, max(DRIFT * self.answer, LEAST_DRIFT)
+        if drift >= -no_news:
+            self._wanted = now
+        if self._fresh:
+            news = drift != 0
+        elif len(self._recent) < SETTLED or now - self._told < BETWEEN_NEWS:
+            news = False
+        else:
+            news = drift > no_news or now - self._wanted >= BEFORE_LESS
         self._fresh = False
         if news:
             self.answer, self._told = total, now

@@ -1,6 +1,6 @@
 """Counting, measuring, and when the pipeline hears of a latency; no GStreamer."""
 
-from alanet_gst.stats import BETWEEN_NEWS, KEPT, MARGIN, SETTLED, Latency, Measured, Stats
+from alanet_gst.stats import BEFORE_LESS, BETWEEN_NEWS, KEPT, MARGIN, SETTLED, Latency, Measured, Stats
 
 MS = 1_000_000
 
@@ -55,6 +55,20 @@ def test_drift_is_news_once_the_mean_has_settled_and_not_every_moment() -> None:
     assert latency.update(90 * MS, 5 * BETWEEN_NEWS)
     assert not latency.update(150 * MS, 5 * BETWEEN_NEWS + 1)
     assert latency.update(150 * MS, 6 * BETWEEN_NEWS)
+
+
+def test_less_is_news_only_once_it_has_lasted() -> None:
+    latency = Latency()
+    latency.seed(10 * MS)
+    latency.update(100 * MS, 0)
+    for _ in range(SETTLED):
+        latency.processed(10 * MS, 0)
+    second = 1000 * MS
+    assert not any(latency.update(50 * MS, n * second) for n in range(1, BEFORE_LESS // second))
+    assert not latency.update(95 * MS, BEFORE_LESS)
+    assert not latency.update(50 * MS, 2 * BEFORE_LESS - 1)
+    assert latency.update(50 * MS, 2 * BEFORE_LESS)
+    assert latency.answer == 50 * MS
 
 
 def test_a_step_up_is_counted_on_before_it_is_measured_again() -> None:
