@@ -89,35 +89,6 @@ def stamp(buffer: Gst.Buffer, pts: int, duration: int | None, *, discont: bool) 
         buffer.set_flags(Gst.BufferFlags.DISCONT)
 
 
-class _TimeCodeMeta(ctypes.Structure):
-    """The head of GstVideoTimeCodeMeta, for which Python has no access of its own."""
-
-    _fields_ = (
-        ("flags", ctypes.c_uint),
-        ("info", ctypes.c_void_p),
-        ("fps_n", ctypes.c_uint),
-        ("fps_d", ctypes.c_uint),
-        ("config_flags", ctypes.c_uint),
-        ("latest_daily_jam", ctypes.c_void_p),
-        ("hours", ctypes.c_uint),
-        ("minutes", ctypes.c_uint),
-        ("seconds", ctypes.c_uint),
-        ("frames", ctypes.c_uint),
-    )
-
-    @classmethod
-    def of(cls, buffer: Gst.Buffer) -> "_TimeCodeMeta | None":
-        meta = buffer.get_meta(GstVideo.video_time_code_meta_api_get_type())
-        return None if meta is None else cls.from_address(hash(meta))
-
-
-def double_timecode(source: Gst.Buffer, out: Gst.Buffer, *, middle: bool) -> None:
-    """The timecode that `out` has from the input buffer `source`, if any, at twice its rate: two frames for one."""
-    before, after = _TimeCodeMeta.of(source), _TimeCodeMeta.of(out)
-    if before is not None and after is not None:
-        after.fps_n, after.frames = before.fps_n * 2, before.frames * 2 + middle
-
-
 def disown(buffer: Gst.Buffer) -> int:
     """Take the buffer out of its Python wrapper's hands -> its address, for `push`.
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from alanet_gst import buffers
+from alanet_gst import buffers, metas
 from alanet_gst.gst import Gst, GstVideo
 
 if TYPE_CHECKING:
@@ -66,5 +66,5 @@ class Outputs:
 
     def _timecoded(self, out: Gst.Buffer, source: Gst.Buffer, *, middle: bool) -> Gst.Buffer:
         if self._doubles:
-            buffers.double_timecode(source, out, middle=middle)
+            metas.double_timecode(source, out, middle=middle)
         return out

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from alanet_gst import buffers
+from alanet_gst import buffers, metas
 from alanet_gst.gst import Gst
 from alanet_gst.outputs import Outputs
 from alanet_gst.qos import Level
@@ -80,7 +80,8 @@ class Sender:
         again = None if held.sent else self.send_sharp(held, step, outputs)
         if self._mode != "deblur":
             where = halves(held.pts, step)
-            out = self._middle(held, following, again, outputs)
+            out, source = self._middle(held, following, again, outputs)
+            metas.move_references(out, where.middle_pts - source.pts, where.middle_duration)
             buffers.stamp(out, where.middle_pts, where.middle_duration, discont=False)
             address = buffers.disown(out)
             del out, again
@@ -101,6 +102,8 @@ class Sender:
         duration = halves(held.pts, step).sharp_duration if doubles else held.duration or abs(step) or None
         buffers.stamp(out, held.pts, duration, discont=held.discont)
         again = None
+        if doubles:
+            metas.move_references(out, 0, duration)
         if doubles and made is not None and made.middle_source == "repeat":
             again = outputs.repeat(out, held.buffer)
         self._stats.delayed(time.monotonic_ns() - held.arrived)
@@ -109,15 +112,18 @@ class Sender:
         self._push(address)
         return again
 
-    def _middle(self, held: Held, following: Held | None, again: Gst.Buffer | None, outputs: Outputs) -> Gst.Buffer:
+    def _middle(
+        self, held: Held, following: Held | None, again: Gst.Buffer | None, outputs: Outputs
+    ) -> tuple[Gst.Buffer, Held]:
+        """-> the middle, and the frame whose metas it has."""
         pair = held.made
         if pair is not None and pair.middle_source in {"made", "blend"}:
             assert pair.middle is not None
             with self._stats.timed("write"):
-                return outputs.picture(pair.middle, held.buffer, middle=True)
+                return outputs.picture(pair.middle, held.buffer, middle=True), held
         if pair is not None and pair.middle_source == "next" and following is not None:
-            return outputs.again(following.buffer, middle=True, frame=held.buffer)
-        return outputs.again(held.buffer, middle=True) if again is None else again
+            return outputs.again(following.buffer, middle=True, frame=held.buffer), following
+        return outputs.again(held.buffer, middle=True) if again is None else again, held
 
     def _count(self, held: Held) -> None:
         made = held.made

@@ -102,11 +102,11 @@ def test_flags_and_metas_go_on_both_halves(harness: Make) -> None:
     for k in range(3):
         buffer = frame(k)
         buffer.set_flags(Gst.BufferFlags.MARKER)
-        buffer.add_reference_timestamp_meta(timestamp, k, NONE)
+        buffer.add_reference_timestamp_meta(timestamp, (5 + k) * T, NONE)
         h.push(buffer)
     out = h.end()
     assert all(b.has_flags(Gst.BufferFlags.MARKER) for b in out)
-    assert [b.get_reference_timestamp_meta(timestamp).timestamp for b in out] == [0, 0, 1, 1, 2, 2]
+    assert [b.get_reference_timestamp_meta(timestamp).timestamp // T for b in out] == [5, 5, 6, 6, 7, 7]
 
 
 def test_offsets_of_the_input_are_not_handed_on(harness: Make) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from gi.repository import Gst
-from gstharness import Harness, run, settle, stats, wait
+from gstharness import Harness, frame, run, settle, stats, values, wait
 
 import alanet_core as alanet
 from alanet_gst import engine
@@ -73,14 +73,18 @@ def test_another_model_set_in_ready_is_loaded_at_the_next_start(identity: Callab
     one.set_state(Gst.State.NULL)
 
 
-def test_a_mode_set_while_it_runs_waits_for_the_next_start(harness: Make) -> None:
-    h = harness().start()
+@pytest.mark.parametrize(("name", "value", "shown"), [("mode", "deblur", 1), ("scene-threshold", 0.0, 0.0)])
+def test_a_setting_made_while_it_runs_waits_for_the_next_start(
+    harness: Make, name: str, value: object, shown: object
+) -> None:
+    h = harness(scene_threshold=0.33).start()
     h.feed(range(2))
-    h.element.set_property("mode", "deblur")
-    h.set_src_caps_str("video/x-raw,format=GRAY8,width=16,height=8,framerate=25/1")
-    h.feed(range(2, 5), size=128)
-    assert len(h.end()) == 10
-    assert h.element.get_property("mode") == 1
+    h.element.set_property(name, value)
+    h.set_src_caps_str("video/x-raw,format=GRAY8,width=16,height=8,framerate=25/1")  # a new stream is made for these
+    for k, level in enumerate((20, 30, 230), 2):
+        h.push(frame(k, size=128, value=level))
+    assert values(h.end()) == [0, 5, 10, 10, 20, 25, 30, 30, 230, 230]  # a middle between the first two, then a cut
+    assert h.element.get_property(name) == shown
 
 
 def test_a_size_is_warmed_up_once(harness: Make, monkeypatch: pytest.MonkeyPatch) -> None:
