@@ -4,8 +4,9 @@
                                               [--format RGBS] [--device auto] [--precision auto]
 
 A: WindowRenderer.pair on RGB tensors in memory. B: the filter's frames, asked for in order as vspipe asks, from a
-source that costs nothing. Prints JSON: medians in ms per input frame, the overhead in percent as the median of the
-rounds, and its quartiles; the same for the processor time of the whole process, which other programs disturb less.
+source that costs nothing. Both see one picture of noise, as a network's time depends on what it sees. Prints JSON:
+medians in ms per input frame, the overhead in percent as the median of the rounds, and its quartiles; the same for
+the processor time of the whole process, which other programs disturb less.
 With a YUV format B contains both colour conversions, which A does not.
 """
 
@@ -15,21 +16,42 @@ import statistics
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import vapoursynth as vs
 
 import alanet_core as alanet
 import alanet_vs
+from alanet_vs.planes import pixel_format, read_rgb
 
 WARM_UP = 5
 
 
-def core_alone(args: argparse.Namespace, length: int) -> Callable[[range], None]:
-    """What makes pairs of a range of frames without VapourSynth."""
+def picture(args: argparse.Namespace) -> vs.VideoNode:
+    """A clip of one frame of noise, which stays in memory."""
     width, height = map(int, args.size.split("x"))
+    noise = np.random.default_rng(1)
+    blank = vs.core.std.BlankClip(format=getattr(vs, args.format).value, width=width, height=height, length=1)
+
+    def draw(n: int, f: vs.VideoFrame) -> vs.VideoFrame:  # noqa: ARG001  # ModifyFrame names them
+        out = f.copy()
+        for plane in range(f.format.num_planes):
+            values = np.asarray(out[plane])
+            scale = 1 if values.dtype.kind == "f" else 2**f.format.bits_per_sample - 1
+            values[:] = (noise.random(values.shape) * scale).astype(values.dtype)
+        return out
+
+    drawn = blank.std.ModifyFrame(blank, draw)
+    drawn.std.SetVideoCache(mode=1, fixedsize=1)
+    return drawn
+
+
+def core_alone(args: argparse.Namespace, source: vs.VideoNode, length: int) -> Callable[[range], None]:
+    """What makes pairs of a range of frames without VapourSynth."""
     model = alanet.load(args.model, device=args.device, precision=args.precision)
     renderer = alanet.WindowRenderer(model, length=length)
-    frame = torch.rand(3, height, width)
+    shown = source.get_frame(0)
+    frame = read_rgb(shown, pixel_format(shown), torch.device("cpu"))
 
     def run(numbers: range) -> None:
         for n in numbers:
@@ -40,17 +62,14 @@ def core_alone(args: argparse.Namespace, length: int) -> Callable[[range], None]
     return run
 
 
-def through_vapoursynth(args: argparse.Namespace, length: int) -> Callable[[range], None]:
+def through_vapoursynth(args: argparse.Namespace, source: vs.VideoNode, length: int) -> Callable[[range], None]:
     """The same frames through the filter."""
-    width, height = map(int, args.size.split("x"))
-    source = vs.core.std.BlankClip(
-        format=getattr(vs, args.format).value, width=width, height=height, length=length, keep=True
-    )
-    clip = alanet_vs.enhance(source, model=args.model, device=args.device, precision=args.precision)
+    looped = source.std.Loop(length)
+    clip = alanet_vs.enhance(looped, model=args.model, device=args.device, precision=args.precision)
 
     def run(numbers: range) -> None:
         for frame in clip[2 * numbers.start : 2 * numbers.stop].frames(close=True, collect_garbage=False):
-            assert frame.width == width
+            assert frame.width == source.width
 
     return run
 
@@ -58,7 +77,8 @@ def through_vapoursynth(args: argparse.Namespace, length: int) -> Callable[[rang
 def measure(args: argparse.Namespace) -> dict[str, object]:
     """Rounds of `frames` frames each, A and B in turn."""
     length = WARM_UP + args.rounds * args.frames
-    ways = [core_alone(args, length), through_vapoursynth(args, length)]
+    source = picture(args)
+    ways = [core_alone(args, source, length), through_vapoursynth(args, source, length)]
     for way in ways:
         way(range(WARM_UP))
     wall: list[list[float]] = [[], []]
