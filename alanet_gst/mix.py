@@ -62,7 +62,8 @@ class Mix:
             return
         if level is self._trying:
             self._trying = None
-            self._costs[level].clear()
+            if level is not self._levels[self._asleep - 1]:
+                self._costs[level].clear()
         self._costs[level].append(cost)
 
     def decide(self, lag: int, period: int, *, at_best: Level = Level.FULL, room: int = NO_LIMIT) -> Level:
@@ -93,19 +94,24 @@ class Mix:
         """Choose the level that fits, the one that takes turns with it, and how often."""
         time = self._load * period
         usable = [one for one in self._levels[: self._asleep] if one >= at_best and self.cost(one) <= longest]
-        better = [level for level in usable if self.cost(level) > time]
+        better = [level for level in usable if not self._fits(level, time)]
         self._lower = next((level for level in usable if level not in better), Level.BYPASS)
         # A level above the one that fits, if there is one; while the network sleeps none is of use for single frames.
         above = [level for level in better if level < self._lower] if self._lower is not Level.BYPASS else []
         self._upper, self._share = self._lower, 0.0
         if above:
             self._upper = above[-1]
-            least = self.cost(self._lower)
-            self._share = (time - least) / (self.cost(self._upper) - least)
+            left = time - self.cost(self._lower)
+            self._share = left / (self.cost(self._upper) - self.cost(self._lower)) if left > 0 else 0.0
         if above or self._lower is Level.FULL:
             self._waited, self._patience, self._trying = 0, PATIENCE, None
         elif self._lower > at_best and self._trying is None:
             self._try_again(longest)
+
+    def _fits(self, level: Level, time: float) -> bool:
+        if level is self._levels[self._asleep - 1]:  # the network goes to sleep only if it took too long each time
+            return min(self._costs[level], default=0) <= time
+        return self.cost(level) <= time
 
     def _try_again(self, longest: int) -> None:
         """From time to time, measure a level anew that took too long even to take turns."""

@@ -195,3 +195,10 @@ def test_a_network_that_sleeps_is_soon_woken_again() -> None:
     run = Run(lambda n: costs(4.0, 3.0, 1.2) if n < 1000 else FAST_HERE, 1400)
     assert run.share(BYPASS, 600) > 0.3
     assert run.share(REPEAT, 300) == pytest.approx(0.4, abs=0.02)
+
+
+def test_single_stalls_do_not_put_the_network_to_sleep() -> None:
+    dice = random.Random(2)
+    run = Run(lambda _: {**FAST_HERE, PASS: 1.5 if dice.random() < 0.15 else 0.25}, 4000)
+    assert run.share(BYPASS, 3000) < 0.05
+    assert run.share(REPEAT, 3000) > 0.2
