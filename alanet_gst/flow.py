@@ -150,7 +150,6 @@ class Flow:
             self.drain()
             self.pace.restart_clock()
         self._timeline.advance(pts, duration, told=own is not None)
-        self._stats.count("in")
         level = self._decide(pts)
         with self._working():
             pairs = self._take_at(level, buffer, pts, duration, self._negotiated)
@@ -161,7 +160,6 @@ class Flow:
         """-> how many pairs the network gave."""
         arrived, self._sender.departed = time.monotonic_ns(), None
         if level is Level.DROP:
-            self._stats.count("dropped")
             return 0
         marked = self._discont or buffer.has_flags(Gst.BufferFlags.DISCONT)
         held = Held(buffer, pts, duration, arrived, marked, self._events, fed=level < Level.BYPASS)
@@ -169,7 +167,6 @@ class Flow:
         if not held.fed:
             self._let_network_sleep(now.stream)
         self._held.append(held)
-        self._stats.count("held")
         pairs = self._feed(held, level, now) if held.fed else 0
         self._send_ready(arrived, now)
         return pairs
@@ -195,9 +192,10 @@ class Flow:
         running = buffers.known(self._segment.to_running_time(Gst.Format.TIME, pts))
         period = self._timeline.period
         level, lag = self.pace.decide(running, int(period / abs(self._segment.rate)) if period else None)
-        if level is not Level.FULL:
+        late = () if level is Level.FULL else ("late",)
+        self._stats.count("in", "dropped" if level is Level.DROP else "held", *late)
+        if late:
             assert running is not None
-            self._stats.count("late")
             stream = self._segment.to_stream_time(Gst.Format.TIME, pts)
             place = (running, stream, pts, period or buffers.NONE)
             self.pace.tell_qos(level, lag, place)
@@ -262,8 +260,7 @@ class Flow:
         """Begin anew; what is still held is lost."""
         if self._negotiated is not None:
             self._negotiated.stream.reset()
-        self._stats.count("flushed", len(self._held))
-        self._stats.count("held", -len(self._held))
+        self._stats.count(flushed=len(self._held), held=-len(self._held))
         kept = [event for held in self._held if not held.sent for event in held.events] + self._events
         self._lost += [event for event in kept if is_sticky(event)]
         self._events = []

@@ -127,10 +127,10 @@ class Sender:
 
     def _count(self, held: Held) -> None:
         made = held.made
-        self._stats.count("held", -1)
-        self._stats.count("passed" if made is None else "sharp")
+        names = ["passed" if made is None else "sharp"]
         if self._mode != "deblur":
-            self._stats.count("made" if made is not None and made.middle_source == "made" else "repeated")
+            names.append("made" if made is not None and made.middle_source == "made" else "repeated")
+        self._stats.count(*names, held=-1)
 
     def _push(self, address: int) -> None:
         began = time.monotonic_ns()

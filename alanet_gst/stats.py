@@ -55,10 +55,13 @@ class Stats:
         self._latency = Measured()
         self.answered = 0  # ns of latency, as told to the pipeline
 
-    def count(self, name: str, by: int = 1) -> None:
-        """Add to one of COUNTS."""
+    def count(self, *names: str, **moved: int) -> None:
+        """Add one to each of these COUNTS, and so many to the others: all at once, so that they add up at any moment."""
         with self._guard:
-            self._counts[name] += by
+            for name in names:
+                self._counts[name] += 1
+            for name, by in moved.items():
+                self._counts[name] += by
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

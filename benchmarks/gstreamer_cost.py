@@ -52,10 +52,13 @@ def no_network(*, asleep: bool) -> Swap:
         seen.append(frame)
         return [alanet.FramePair(0, seen.pop(0), frame, "made")] if len(seen) > 1 else []
 
+    def rest(_stream: object) -> list[alanet.FramePair]:
+        return [alanet.FramePair(0, x, x, "repeat") for x in seen]
+
     alanet.AlanetStream.push = instant  # type: ignore[method-assign, assignment]  # that is the purpose
-    alanet.AlanetStream.drain = lambda _: [alanet.FramePair(0, x, x, "repeat") for x in seen]  # type: ignore[method-assign]
+    alanet.AlanetStream.drain = rest  # type: ignore[method-assign]  # the same
     if asleep:
-        pace.Pace.decide = lambda *_: (qos.Level.BYPASS, 0)  # type: ignore[method-assign, assignment]
+        pace.Pace.decide = lambda *_: (qos.Level.BYPASS, 0)  # type: ignore[method-assign]
 
     def back() -> None:
         alanet.AlanetStream.push, alanet.AlanetStream.drain = push, drain  # type: ignore[method-assign]

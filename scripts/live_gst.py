@@ -3,7 +3,7 @@
 
 Run with the environment of GStreamer's Python (.venv-gst/bin/python, or .venv/bin/python where there is only one):
 
-    scripts/live_gst.py live --minutes 10                the shipped network at 320x180, 30 frames a second
+    scripts/live_gst.py live --minutes 10                the shipped network at 320x180, 30 frames a second (--model)
     scripts/live_gst.py overload --slowness 5            a network that is too slow by five
     scripts/live_gst.py seeks --count 500                random seeks while it computes
     scripts/live_gst.py caps --minutes 1                 another size every second
@@ -191,7 +191,7 @@ def overload(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     slow_down(1 / options.rate, options.slowness)
     line = (
         f"videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,framerate={options.rate}/1 "
-        f"! queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! alanet name=n model={weights('identity')} "
+        f"! queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! alanet name=n model={weights(options.model)} "
         f"device=cpu {options.more} ! queue ! {SCREEN}"
     )
     now, seen = watch(options, line)
@@ -214,7 +214,7 @@ def seeks(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     make.get_bus().timed_pop_filtered(60 * SECOND, gst.MessageType.EOS | gst.MessageType.ERROR)
     make.set_state(gst.State.NULL)
     pipeline = gst.parse_launch(
-        f"filesrc location={movie} ! matroskademux ! avdec_h264 ! queue ! alanet name=n model={weights('identity')} "
+        f"filesrc location={movie} ! matroskademux ! avdec_h264 ! queue ! alanet name=n model={weights(options.model)} "
         f"device=cpu ! queue max-size-buffers=2 ! {SCREEN}"
     )
     pipeline.set_state(gst.State.PLAYING)
@@ -242,7 +242,7 @@ def caps(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     gst = start_gstreamer(trace=False)
     pipeline = gst.parse_launch(
         "videotestsrc is-live=true ! capsfilter name=f caps=video/x-raw,width=64,height=48,framerate=30/1 ! queue "
-        f"! alanet name=n model={weights('identity')} device=cpu ! queue ! {SCREEN}"
+        f"! alanet name=n model={weights(options.model)} device=cpu ! queue ! {SCREEN}"
     )
     pipeline.set_state(gst.State.PLAYING)
     sizes, held, changes = ((64, 48, 30), (37, 23, 25), (320, 180, 15), (1, 1, 30)), [], 0

@@ -288,3 +288,18 @@ def test_qos_events_go_on_to_upstream(harness: Make) -> None:
     h.upstream_events()
     report(h, 0, 40 * MS)
     assert kinds(h.upstream_events()) == ["qos"]
+
+
+def test_counts_add_up_at_any_moment(alanet_bin: str) -> None:
+    pipeline = Gst.parse_launch(
+        "videotestsrc num-buffers=600 ! video/x-raw,format=GRAY8,width=16,height=16,framerate=30/1 "
+        f"! {alanet_bin} ! fakesink sync=false"
+    )
+    element, bus = pipeline.get_by_name("n"), pipeline.get_bus()
+    pipeline.set_state(Gst.State.PLAYING)
+    looks = 0
+    while bus.pop_filtered(Gst.MessageType.EOS | Gst.MessageType.ERROR) is None:
+        assert adds_up(stats(element))
+        looks += 1
+    pipeline.set_state(Gst.State.NULL)
+    assert looks > 50

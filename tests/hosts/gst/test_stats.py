@@ -24,12 +24,13 @@ def test_one_value_is_its_own_percentile() -> None:
 
 def test_a_snapshot_names_everything_that_the_property_shows() -> None:
     stats = Stats()
-    stats.count("in", 3)
+    stats.count("in", "held", sharp=2)
     with stats.timed("network"):
         pass
     stats.delayed(5)
     shown = stats.snapshot()
-    assert shown["frames-in"] == stats["in"] == 3
+    assert shown["frames-in"] == stats["in"] == 1
+    assert (shown["held"], shown["sharp"]) == (1, 2)
     assert shown["network-mean"] > 0
     assert (shown["latency-mean"], shown["latency-p95"]) == (5, 5)
     assert {"sharp", "passed", "made", "repeated", "dropped", "flushed", "late", "held", "latency"} <= set(shown)
