@@ -56,7 +56,7 @@ def no_network(*, asleep: bool) -> Swap:
         return [alanet.FramePair(0, x, x, "repeat") for x in seen]
 
     alanet.AlanetStream.push = instant  # type: ignore[method-assign, assignment]  # that is the purpose
-    alanet.AlanetStream.drain = rest  # type: ignore[method-assign]  # the same
+    alanet.AlanetStream.drain = rest  # type: ignore[method-assign, assignment]  # the same
     if asleep:
         pace.Pace.decide = lambda *_: (qos.Level.BYPASS, 0)  # type: ignore[method-assign]
 
