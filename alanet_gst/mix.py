@@ -15,10 +15,10 @@ EASED = 0.9  # what a misjudgement makes of it
 LEAST_LOAD = 0.5
 RECOVERY = 0.001  # a frame
 SOON = 30  # frames that count as one misjudgement
-LONGEST = LIMITS[Level.PASS]  # periods for a frame; beyond that the network would be put to sleep for the lag it leaves
+LONGEST = LIMITS[Level.BYPASS] - 1  # periods for a frame; what it leaves as lag must not come near dropping
 KEPT = 3  # costs of a level; their median counts, so that a single stall does not
-PATIENCE = 30  # frames before a level that takes too long is tried again; doubles each time where that hurts
-MAX_PATIENCE = 960
+PATIENCE = 30  # times its cost pass before a level that takes too long is tried again, and as many frames
+MAX_PATIENCE = 600  # frames
 SAVED = 2.0  # turns that may be made up for after a busy moment
 
 NO_LIMIT = 10**18  # ns
@@ -40,7 +40,7 @@ class Mix:
         self._upper = self._lower = Level.FULL
         self._share, self._turns = 0.0, 0.0
         self._trying: Level | None = None
-        self._waited, self._patience = 0, PATIENCE
+        self._waited = 0
         self._load, self._since_eased, self._at_best = LOAD, SOON, Level.FULL
         self.planned = 0
         """The lag in ns that a frame has by now because of the turns taken."""
@@ -104,19 +104,18 @@ class Mix:
             left = time - self.cost(self._lower)
             self._share = left / (self.cost(self._upper) - self.cost(self._lower)) if left > 0 else 0.0
         if above or self._lower is Level.FULL:
-            self._waited, self._patience, self._trying = 0, PATIENCE, None
+            self._waited, self._trying = 0, None
         elif self._lower > at_best and self._trying is None:
-            self._try_again(longest)
+            self._try_again(period)
 
     def _fits(self, level: Level, time: float) -> bool:
         if level is self._levels[self._asleep - 1]:  # the network goes to sleep only if it took too long each time
             return min(self._costs[level], default=0) <= time
         return self.cost(level) <= time
 
-    def _try_again(self, longest: int) -> None:
-        """From time to time, measure a level anew that took too long even to take turns."""
+    def _try_again(self, period: int) -> None:
+        """Now and then, measure a level anew that took too long even to take turns: the longer, the more seldom."""
+        target = self._levels[self._levels.index(self._lower) - 1]
         self._waited += 1
-        if self._waited >= self._patience:
-            self._trying = self._levels[self._levels.index(self._lower) - 1]
-            hurts = self.cost(self._trying) > longest
-            self._waited, self._patience = 0, min(2 * self._patience, MAX_PATIENCE) if hurts else PATIENCE
+        if self._waited >= min(PATIENCE * max(1.0, self.cost(target) / period), MAX_PATIENCE):
+            self._trying, self._waited = target, 0

@@ -57,7 +57,7 @@ class Governor:
 
         planned: how much of the lag comes of turns that `mix` takes; that will melt by itself.
         """
-        if lag <= LIMITS[Level.PASS] * period:
+        if lag <= LAG_LIMIT * period:
             lag -= planned
         needed = self._needed(lag / period)
         asleep = self._levels.index(Level.BYPASS)

@@ -56,7 +56,7 @@ class Stats:
         self.answered = 0  # ns of latency, as told to the pipeline
 
     def count(self, *names: str, **moved: int) -> None:
-        """Add one to each of these COUNTS, and so many to the others: all at once, so that they add up at any moment."""
+        """Add one to each of these COUNTS, and so many to the others: all at once, so that they always add up."""
         with self._guard:
             for name in names:
                 self._counts[name] += 1

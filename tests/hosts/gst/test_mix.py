@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from alanet_gst.mix import LOAD, LONGEST, MAX_PATIENCE, PATIENCE, Mix
+from alanet_gst.mix import LOAD, LONGEST, PATIENCE, Mix
 from alanet_gst.qos import LEVELS, LIMITS, Governor, Level
 
 T = 1000  # a period
@@ -114,16 +114,16 @@ def test_a_machine_that_becomes_busy_is_not_driven_into_dropping() -> None:
 
 
 def test_a_first_time_that_was_too_long_is_forgotten() -> None:
-    run = Run(steady(costs(0.6, 0.4, 0.1)), 400, seed=50.0)
+    run = Run(steady(costs(0.6, 0.4, 0.1)), 600, seed=10.0)
     assert set(run.levels[-200:]) == {FULL}
 
 
-def test_a_level_that_takes_too_long_for_turns_is_tried_ever_more_seldom() -> None:
-    run = Run(steady(costs(40.0, 24.0, 0.5)), 8000)
+@pytest.mark.parametrize("cost", [6, 18])
+def test_a_level_that_takes_too_long_for_turns_is_tried_the_more_seldom_the_longer_it_takes(cost: int) -> None:
+    run = Run(steady(costs(2 * cost, cost, 0.5)), 8000)
     tries = [n for n, level in enumerate(run.levels) if level is REPEAT]
     gaps = [after - now for now, after in pairwise(tries) if after - now > PATIENCE]
-    assert gaps == sorted(gaps)
-    assert MAX_PATIENCE <= gaps[-1] < MAX_PATIENCE + 60
+    assert all(PATIENCE * cost <= gap < 1.2 * PATIENCE * cost for gap in gaps[1:])
     assert run.share(PASS, 8000) > 0.9
 
 
@@ -200,5 +200,5 @@ def test_a_network_that_sleeps_is_soon_woken_again() -> None:
 def test_single_stalls_do_not_put_the_network_to_sleep() -> None:
     dice = random.Random(2)
     run = Run(lambda _: {**FAST_HERE, PASS: 1.5 if dice.random() < 0.15 else 0.25}, 4000)
-    assert run.share(BYPASS, 3000) < 0.05
+    assert run.share(BYPASS, 3000) < 0.1
     assert run.share(REPEAT, 3000) > 0.2

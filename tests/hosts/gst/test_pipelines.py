@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCS = (ROOT / "docs" / "gstreamer.md").read_text(encoding="utf-8")
 CAMERA = "video/x-raw,format=I420,width=320,height=240,framerate=30/1"
 ENCODER = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15"
-# It shows in time, but tells nobody that frames are late: decoders and converters would drop all on a busy test machine.
+# It shows in time, but tells nobody that frames are late: decoders and converters would drop all on a busy machine.
 SCREEN = "fakesink name=s sync=true qos=false signal-handoffs=true"
 
 
