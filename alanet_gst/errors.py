@@ -57,6 +57,9 @@ CODES: dict[str, Gst.CoreError] = {
 """By the name of the class, as neither the core nor torch is imported here."""
 
 
+CORES_WORDS, OUR_WORDS = "say --allow-untrained (allow_untrained=True)", "set allow-untrained=true"
+
+
 def trouble(error: BaseException) -> Trouble:
     """What to say about any exception."""
     if isinstance(error, Trouble):
@@ -65,7 +68,7 @@ def trouble(error: BaseException) -> Trouble:
     if isinstance(error, ImportError):
         return Trouble(Trouble.environment(error).code, str(Trouble.environment(error)), trace)
     name = type(error).__name__
-    line = " ".join(str(error).split())
+    line = " ".join(str(error).split()).replace(CORES_WORDS, OUR_WORDS)
     if name == "OutOfMemoryError":
         line = must("memory", "enough for a pair of frames", line.partition(".")[0], "use precision=bf16 or device=cpu")
     elif name not in CODES:

@@ -99,10 +99,10 @@ class Mix:
         # A level above the one that fits, if there is one; while the network sleeps none is of use for single frames.
         above = [level for level in better if level < self._lower] if self._lower is not Level.BYPASS else []
         self._upper, self._share = self._lower, 0.0
-        if above:
+        left = time - self.cost(self._lower)
+        if above and left > 0:
             self._upper = above[-1]
-            left = time - self.cost(self._lower)
-            self._share = left / (self.cost(self._upper) - self.cost(self._lower)) if left > 0 else 0.0
+            self._share = left / (self.cost(self._upper) - self.cost(self._lower))
         if above or self._lower is Level.FULL:
             self._waited, self._trying = 0, None
         elif self._lower > at_best and self._trying is None:

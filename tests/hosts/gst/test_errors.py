@@ -60,6 +60,10 @@ def test_a_bad_file_of_weights_is_told_by_name(tmp_path: Path, content: bytes, w
     assert str(file) in error.message
 
 
+def test_the_way_to_untrained_weights_is_told_in_the_elements_words() -> None:
+    assert refused(model="paper").message.endswith("use model=fast, or set allow-untrained=true")
+
+
 def test_untrained_weights_run_when_they_are_asked_for(harness: Make) -> None:
     h = harness(model="paper", allow_untrained=True).start()
     h.feed(range(2))
