@@ -42,9 +42,10 @@ def restore(path: str | Path, name: str | None = None) -> Alanet:
     path = Path(path)
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        reason = getattr(error, "strerror", None) or str(error)
         raise WeightsError(
-            must("model", "a preset or a readable .safetensors file", str(path), f"{error.strerror}: check the path")
+            must("model", "a preset or a readable .safetensors file", str(path), f"{reason}: check the path")
         ) from error
     config, tensors = _unpack(data, path)
     model = Alanet(config, name or path.stem)

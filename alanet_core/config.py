@@ -29,13 +29,16 @@ class ModelConfig:
     kernels: size of the two convolutions of each level of E.
     unshuffle: 1, or the factor by which pixels are folded into channels before the first level.
     gate_reduction: squeeze of the channel gate F (section 4.2; 16 as in RCAN).
-    fusion: what a generator makes of the neighbours' skips: "mean" (their mean, for the middle frame alone) or
-        "aligned" (warped into place by a flow that is refined from coarse to fine, for both outputs).
+    fusion: what a generator makes of the neighbours' features: "mean" (the mean of their skips, for the middle frame
+        alone), "aligned" (warped into place by a flow that is refined from coarse to fine, for both outputs) or
+        "guided" (the same, with a classical estimate of the motion to begin with and at every level).
     residual: the last convolution gives a correction to the frame (sharp) or the blend (middle), not the picture.
-    correlation: for "aligned": radius of the local correlation at the bottleneck and at each finer level, 0 for none.
+    correlation: for the two latter: radius of the local correlation at the bottleneck and at each finer level, 0 for
+        none.
     correlation_channels: features that are compared in it.
-    taps: for "aligned": where the sharp frame's own motion is sampled, in fractions of the way between two frames.
-    sharp_head, middle_head: for "aligned": widths of the last convolutions before the picture.
+    taps: for the two latter: where the sharp frame's own motion is sampled, in fractions of the way between frames.
+    detail: for "guided": features that reach the last convolutions, which see the picture folded by `fold`.
+    sharp_head, middle_head: for the two latter: widths of the last convolutions before the picture.
     """
 
     window: int = 3
@@ -43,11 +46,12 @@ class ModelConfig:
     kernels: tuple[int, ...] = (7, 5, 3, 3, 3, 3)
     unshuffle: int = 1
     gate_reduction: int = 16
-    fusion: Literal["mean", "aligned"] = "mean"
+    fusion: Literal["mean", "aligned", "guided"] = "mean"
     residual: bool = False
     correlation: tuple[int, ...] = ()
     correlation_channels: int = 24
     taps: tuple[float, ...] = ()
+    detail: int = 24
     sharp_head: tuple[int, ...] = ()
     middle_head: tuple[int, ...] = ()
 
@@ -76,7 +80,7 @@ class ModelConfig:
                     "use 16, as the paper does",
                 )
             )
-        if self.fusion == "aligned":
+        if self.fusion != "mean":
             self._check_aligned()
 
     def _check_aligned(self) -> None:
@@ -84,7 +88,7 @@ class ModelConfig:
             raise ConfigError(
                 must(
                     "window",
-                    "3 or more for fusion='aligned'",
+                    f"3 or more for fusion='{self.fusion}'",
                     self.window,
                     "its generators read the frames on both sides",
                 )
@@ -102,7 +106,7 @@ class ModelConfig:
             raise ConfigError(
                 must(
                     "sharp_head and middle_head",
-                    "one width or more for fusion='aligned'",
+                    f"one width or more for fusion='{self.fusion}'",
                     (self.sharp_head, self.middle_head),
                     "use (64, 48) and (48,)",
                 )
@@ -121,7 +125,12 @@ class ModelConfig:
     @property
     def reach_back(self) -> int:
         """Frames before n whose skips and pixels a generator reads."""
-        return 1 if self.fusion == "aligned" else 0
+        return 0 if self.fusion == "mean" else 1
+
+    @property
+    def fold(self) -> int:
+        """Pixels along one side that the last convolutions of a guided generator see as channels: 1 or 2."""
+        return min(self.unshuffle, 2)
 
     @property
     def multiple(self) -> int:
@@ -165,12 +174,15 @@ class StreamConfig:
         (`cut=`) always count.
     scene_mode: what stands for the middle before a cut: "repeat" the sharp frame n, "next" the input frame n+1,
         "blend" the mean of those two. At the end of a clip it is always the sharp frame.
+    tile: rows of a picture that are generated at a time, 0 for all. Saves memory, changes no pixel in float32; small
+        ones cost time, as each needs a margin of some 30 rows.
     overlap: on CUDA, run encode, attention and generation on three streams. Changes no pixel; no effect on a CPU.
     """
 
     mode: Mode = "joint"
     scene_threshold: float = 0.33
     scene_mode: SceneMode = "repeat"
+    tile: int = 0
     overlap: bool = True
 
     def __post_init__(self) -> None:
@@ -178,5 +190,7 @@ class StreamConfig:
             raise ConfigError(must("mode", f"one of {', '.join(MODES)}", self.mode, "use joint for both"))
         if self.scene_mode not in SCENE_MODES:
             raise ConfigError(must("scene_mode", f"one of {', '.join(SCENE_MODES)}", self.scene_mode, "use repeat"))
+        if self.tile < 0:
+            raise ConfigError(must("tile", "0 or more rows", self.tile, "use 0 for the whole picture at once"))
         if not 0 <= self.scene_threshold <= 1:
             raise ConfigError(must("scene_threshold", "between 0 and 1", self.scene_threshold, "use 0 for no search"))

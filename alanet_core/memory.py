@@ -19,8 +19,12 @@ from alanet_core.streaming.ring import LatentRing
 KEPT = 1.28
 
 
-def estimate_memory(config: ModelConfig, height: int, width: int, dtype: torch.dtype = torch.float32) -> int:
+def estimate_memory(
+    config: ModelConfig, height: int, width: int, dtype: torch.dtype = torch.float32, *, tile: int = 0
+) -> int:
     """Peak bytes of weights, ring and working tensors of one joint stream of height x width frames in `dtype`.
+
+    tile: rows generated at a time, as in StreamConfig.
 
     Counted on tensors without storage, so it takes a second and no memory; KEPT is added. What the process
     holds anyway (Python and torch: 0.3 GB with a CPU build, 0.6 GB with a CUDA build) and what a video codec needs
@@ -37,8 +41,8 @@ def estimate_memory(config: ModelConfig, height: int, width: int, dtype: torch.d
         z = model.attend(Window((held.core,) * config.window, held.core))
         assert z.sharp is not None
         assert z.middle is not None
-        sharp = model.generate_sharp(z.sharp, held, held, held)
-        middle = model.generate_middle(z.middle, held, held)
+        sharp = model.generate_sharp(z.sharp, held, held, held, tile)
+        middle = model.generate_middle(z.middle, held, held, tile)
         del sharp, middle
     return int(live.peak * KEPT)
 

@@ -90,6 +90,7 @@ def _config(settings: Settings) -> alanet.StreamConfig:
         mode=settings.mode,  # type: ignore[arg-type]  # GObject's enum holds it to the three names
         scene_threshold=settings.scene_threshold,
         scene_mode=settings.scene_mode,  # type: ignore[arg-type]  # the same
+        tile=settings.tile,
     )
 
 

@@ -23,6 +23,7 @@ SCENE_MODES = {
     "next": "The input frame after the cut",
 }
 MAX_BUDGET = 60_000  # ms
+MAX_ROWS = 65_535
 
 
 @dataclass(kw_only=True)
@@ -36,6 +37,7 @@ class Settings:
     allow_untrained: bool = False
     scene_threshold: float = 0.33
     scene_mode: str = "repeat"
+    tile: int = 0
     qos: bool = True
     latency_budget: int = 0
 
@@ -83,11 +85,12 @@ _ANY_TIME = GObject.ParamFlags(int(_BOTH) | int(Gst.PARAM_MUTABLE_PLAYING))
 _DEFAULT = Settings()
 
 _BLURBS = {
-    "model": "The network: a preset of `alanet models` (default, fast, paper), or the path of a .safetensors file "
-    "written by alanet",
+    "model": "The network: a preset of `alanet models` (default, fast, swift, paper), or the path of a .safetensors "
+    "file written by alanet",
     "device": "Where the network runs: auto (CUDA where there is one, else the CPU), cpu, cuda, cuda:N",
     "allow-untrained": "Take a preset that ships without trained weights; its pictures are noise",
     "scene-threshold": "A cut is where more than this share of the picture is new; 0 looks for no cuts",
+    "tile": "Rows of a picture that are generated at a time, to save memory; 0 for all of it",
     "qos": "When late, give way in this order: repeat instead of making middles, pass frames through, drop them",
     "latency-budget": "The most that the element may add to the latency, in ms; quality gives way for it as with qos, "
     "which must be on. 0: as much as it takes",
@@ -106,6 +109,7 @@ PROPERTIES: dict[str, tuple[Any, ...]] = {
         float, "Scene threshold", _BLURBS["scene-threshold"], 0.0, 1.0, _DEFAULT.scene_threshold, _BEFORE,
     ),
     "scene-mode": _enum_property("scene_mode", "Scene mode", "What stands for the middle before a cut"),
+    "tile": (int, "Tile", _BLURBS["tile"], 0, MAX_ROWS, _DEFAULT.tile, _BEFORE),
     "qos": (bool, "Quality of service", _BLURBS["qos"], _DEFAULT.qos, _ANY_TIME),
     "latency-budget": (
         int, "Latency budget", _BLURBS["latency-budget"], 0, MAX_BUDGET, _DEFAULT.latency_budget, _ANY_TIME,

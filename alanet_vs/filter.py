@@ -20,6 +20,7 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
     precision: str = "auto",
     scene_threshold: float = alanet.StreamConfig.scene_threshold,
     scene_mode: SceneMode = "repeat",
+    tile: int = 0,
     matrix: str = "auto",
     window: int | None = None,
     overlap: bool = True,
@@ -37,6 +38,7 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
         (`_SceneChangePrev`, `_SceneChangeNext`) are believed in any case.
     scene_mode: what stands for the middle before a cut: "repeat" the sharp frame, "next" the frame after the cut,
         "blend" the mean of the two.
+    tile: rows of a picture that are generated at a time, 0 or more, 0 for all: saves memory, changes no pixel in fp32.
     matrix: of YUV frames that do not say it (`_Matrix` absent or 2): "auto" (709 for HD sizes, else 170m), or a name
         that VapourSynth's resizers know: 709, fcc, 470bg, 170m, 240m, ycgco, 2020ncl.
     window: refuse the model unless it was made for this W.
@@ -47,7 +49,7 @@ def enhance(  # noqa: PLR0917  # core.alanet.Enhance takes its arguments by plac
     """
     try:
         config = alanet.StreamConfig(
-            mode=mode, scene_threshold=scene_threshold, scene_mode=scene_mode, overlap=bool(overlap)
+            mode=mode, scene_threshold=scene_threshold, scene_mode=scene_mode, tile=tile, overlap=bool(overlap)
         )
         _check_matrix(matrix)
         doubles = mode != "deblur"

@@ -40,7 +40,7 @@ def picture(args: argparse.Namespace) -> vs.VideoNode:
         for plane in range(f.format.num_planes):
             values = np.asarray(out[plane])
             scale = 1 if values.dtype.kind == "f" else 2**f.format.bits_per_sample - 1
-            values[:] = (noise.random(values.shape) * scale).astype(values.dtype)
+            values[:] = np.asarray(noise.random(values.shape) * scale, values.dtype)
         return out
 
     drawn = blank.std.ModifyFrame(blank, draw)

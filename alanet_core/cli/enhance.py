@@ -61,6 +61,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--window", type=int, metavar="W", help="refuse the model unless it was made for this window")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     group.add_argument("--precision", choices=PRECISIONS, default="auto", help="of the network's numbers (auto)")
+    tile = "rows of a picture that are generated at a time, to save memory; 0 for all of it (0)"
+    group.add_argument("--tile", type=int, default=0, metavar="ROWS", help=tile)
     group.add_argument("--allow-untrained", action="store_true", help="take a model that ships without training")
 
 
@@ -111,7 +113,9 @@ def _settings(args: argparse.Namespace) -> "EnhanceSettings":
     from alanet_core.media import EnhanceSettings
 
     return EnhanceSettings(
-        stream=StreamConfig(mode=args.mode, scene_threshold=args.scene_threshold, scene_mode=args.scene_mode),
+        stream=StreamConfig(
+            mode=args.mode, scene_threshold=args.scene_threshold, scene_mode=args.scene_mode, tile=args.tile
+        ),
         codec=args.codec,
         crf=args.crf,
         preset=args.preset,

@@ -9,6 +9,13 @@ from alanet_core.model.aligned import AlignedMiddle, AlignedSharp
 from alanet_core.model.attention import LatentAttention
 from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
+from alanet_core.model.guided import GuidedMiddle, GuidedSharp
+
+_GENERATORS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+    "mean": (SharpGenerator, MiddleGenerator),
+    "aligned": (AlignedSharp, AlignedMiddle),
+    "guided": (GuidedSharp, GuidedMiddle),
+}
 
 
 class Alanet(nn.Module):
@@ -23,9 +30,8 @@ class Alanet(nn.Module):
         self.name = name
         self.encoder = Encoder(config)
         self.attention = LatentAttention(config)
-        aligned = config.fusion == "aligned"
-        self.sharp: nn.Module = AlignedSharp(config) if aligned else SharpGenerator(config)
-        self.middle: nn.Module = AlignedMiddle(config) if aligned else MiddleGenerator(config)
+        sharp, middle = _GENERATORS[config.fusion]
+        self.sharp, self.middle = sharp(config), middle(config)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
 
     @property
@@ -52,12 +58,15 @@ class Alanet(nn.Module):
         attended: Attended = self.attention(window, sharp=sharp, middle=middle)
         return attended
 
-    def generate_sharp(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:
-        """G for time n -> [B, 3, H, W] float32. At the end of a shot, frame n stands in for a missing neighbour."""
-        picture: Tensor = self.sharp(z, previous, own, following)
+    def generate_sharp(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:
+        """G for time n -> [B, 3, H, W] float32. At the end of a shot, frame n stands in for a missing neighbour.
+
+        tile: rows made at a time, to save memory; 0 for all. Changes no pixel.
+        """
+        picture: Tensor = self.sharp(z, previous, own, following, tile)
         return picture
 
-    def generate_middle(self, z: Tensor, own: Latent, following: Latent) -> Tensor:
+    def generate_middle(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
         """G for time n + 1/2 -> [B, 3, H, W] float32."""
-        picture: Tensor = self.middle(z, own, following)
+        picture: Tensor = self.middle(z, own, following, tile)
         return picture

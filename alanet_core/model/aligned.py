@@ -16,6 +16,7 @@ from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model.blocks import DoubleConv, conv, head, upsample, zero
 from alanet_core.model.motion import correlate, like, sample_along, warp
+from alanet_core.model.strips import Strip, by_strips
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features
 FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to the later one (x, y)
@@ -66,9 +67,11 @@ class AlignedLevel(nn.Module):
         self.flow = conv(channels, FLOWS)
         zero(self.flow)
 
-    def forward(self, z: Tensor, flow: Tensor, a: Tensor, b: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, z: Tensor, flow: Tensor, a: Tensor, b: Tensor, own: Tensor | None, *, top: int = 0
+    ) -> tuple[Tensor, Tensor]:
         z, flow = upsample(z), 2 * upsample(flow)
-        a, b = like(warp(a, flow[:, :2]), z), like(warp(b, flow[:, 2:]), z)
+        a, b = like(warp(a, flow[:, :2], top), z), like(warp(b, flow[:, 2:], top), z)
         parts = [z, a, b, like(flow / FLOW_SCALE, z)]
         if self.project is not None:
             parts += matches(self.project, a, b, own, self.radius)
@@ -79,7 +82,11 @@ class AlignedLevel(nn.Module):
 
 
 class AlignedPath(nn.Module):
-    """From the bottleneck up to the finest level: features there, and the two flows in pixels of the picture."""
+    """From the bottleneck up to the finest level: features there, and the two flows in pixels of the picture.
+
+    margin: rows of the picture that a strip needs on either side, before the last convolutions: the upsampled edge, a
+    level's three convolutions, the correlation, and the flow's way up.
+    """
 
     def __init__(self, config: ModelConfig, *, own: bool) -> None:
         super().__init__()
@@ -91,13 +98,25 @@ class AlignedPath(nn.Module):
             AlignedLevel(i, o, radius, config, own=own)
             for i, o, radius in zip(inputs, outputs, config.correlation[1:], strict=True)
         )
+        self.grid = 2 * config.unshuffle
+        self.margin = config.unshuffle * (1 + 3 + config.correlation[-1] + 1)
 
-    def forward(self, z: Tensor, earlier: Latent, later: Latent, own: Latent | None) -> tuple[Tensor, Tensor]:
+    def coarse(self, z: Tensor, earlier: Latent, later: Latent, own: Latent | None) -> tuple[Tensor, Tensor]:
+        """All levels but the finest, whole."""
         z, flow = self.start(z, earlier.core.features, later.core.features, own.core.features if own else None)
         skips: Sequence[Tensor | None] = own.skips if own else [None] * len(earlier.skips)
-        rungs = zip(earlier.skips, later.skips, skips, strict=True)
-        for level, (a, b, c) in zip(self.levels, reversed(list(rungs)), strict=True):
+        rungs = zip(earlier.skips[1:], later.skips[1:], skips[1:], strict=True)
+        for level, (a, b, c) in zip(self.levels[:-1], reversed(list(rungs)), strict=True):
             z, flow = level(z, flow, a, b, c)
+        return z, flow
+
+    def fine(
+        self, z: Tensor, flow: Tensor, earlier: Latent, later: Latent, own: Latent | None, *, strip: Strip
+    ) -> tuple[Tensor, Tensor]:
+        """The finest level of a strip."""
+        rows, at = strip.at(self.unshuffle), strip.at(self.grid)
+        skip = own.skips[0][:, :, rows] if own else None
+        z, flow = self.levels[-1](z[:, :, at], flow[:, :, at], earlier.skips[0], later.skips[0], skip, top=rows.start)
         for _ in range(self.unshuffle // 2):
             flow = 2 * upsample(flow)
         return z, flow
@@ -118,16 +137,25 @@ class AlignedSharp(nn.Module):
         self.path = AlignedPath(config, own=True)
         self.head = head(config.channels[0] + cells * (len(config.taps) + 9), config.sharp_head, 3 * cells)
         zero(self.head[-1])
+        self.margin = self.path.margin + config.unshuffle * len(self.head)
 
-    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:
-        z, flow = self.path(z, previous, following, own)
-        velocity = (flow[:, 2:] - flow[:, :2]) / 2
+    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:
+        z, flow = self.path.coarse(z, previous, following, own)
         luma = own.pixels.mean(1, keepdim=True)
-        taps = sample_along(luma, velocity, self.taps) - luma
-        warped = (warp(previous.pixels, flow[:, :2]), warp(following.pixels, flow[:, 2:]))
-        folded = F.pixel_unshuffle(torch.cat((taps, *warped, own.pixels), 1), self.unshuffle)
-        correction = self.head(torch.cat((z, like(folded, z)), 1)).float()
-        return own.pixels + F.pixel_shuffle(correction, self.unshuffle)
+
+        def fine(strip: Strip) -> Tensor:
+            features, moved = self.path.fine(z, flow, previous, following, own, strip=strip)
+            velocity = (moved[:, 2:] - moved[:, :2]) / 2
+            rows = strip.at(1)
+            taps = sample_along(luma, velocity, self.taps, strip.top) - luma[:, :, rows]
+            a = warp(previous.pixels, moved[:, :2], strip.top)
+            b = warp(following.pixels, moved[:, 2:], strip.top)
+            pixels = own.pixels[:, :, rows]
+            folded = F.pixel_unshuffle(torch.cat((taps, a, b, pixels), 1), self.unshuffle)
+            correction = self.head(torch.cat((features, like(folded, features)), 1)).float()
+            return pixels + F.pixel_shuffle(correction, self.unshuffle)
+
+        return by_strips(fine, own.pixels.shape[2], tile=tile, margin=self.margin, grid=self.path.grid)
 
 
 class AlignedMiddle(nn.Module):
@@ -140,11 +168,18 @@ class AlignedMiddle(nn.Module):
         self.path = AlignedPath(config, own=False)
         self.head = head(config.channels[0] + cells * 6, config.middle_head, 4 * cells)
         zero(self.head[-1])
+        self.margin = self.path.margin + config.unshuffle * len(self.head)
 
-    def forward(self, z: Tensor, own: Latent, following: Latent) -> Tensor:
-        z, flow = self.path(z, own, following, None)
-        a, b = warp(own.pixels, flow[:, :2]), warp(following.pixels, flow[:, 2:])
-        folded = F.pixel_unshuffle(torch.cat((a, b), 1), self.unshuffle)
-        out = F.pixel_shuffle(self.head(torch.cat((z, like(folded, z)), 1)).float(), self.unshuffle)
-        mask = torch.sigmoid(out[:, 3:])
-        return a * mask + b * (1 - mask) + out[:, :3]
+    def forward(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
+        z, flow = self.path.coarse(z, own, following, None)
+
+        def fine(strip: Strip) -> Tensor:
+            features, moved = self.path.fine(z, flow, own, following, None, strip=strip)
+            a = warp(own.pixels, moved[:, :2], strip.top)
+            b = warp(following.pixels, moved[:, 2:], strip.top)
+            folded = F.pixel_unshuffle(torch.cat((a, b), 1), self.unshuffle)
+            out = F.pixel_shuffle(self.head(torch.cat((features, like(folded, features)), 1)).float(), self.unshuffle)
+            mask = torch.sigmoid(out[:, 3:])
+            return a * mask + b * (1 - mask) + out[:, :3]
+
+        return by_strips(fine, own.pixels.shape[2], tile=tile, margin=self.margin, grid=self.path.grid)

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model.blocks import activate, conv, upsample
+from alanet_core.model.strips import Strip, by_strips
+
+_MARGIN = 4  # rows of the finest level that reach a pixel: the upsampled edge and three convolutions
 
 
 class ExpansiveLevel(nn.Module):
@@ -34,24 +37,30 @@ class Generator(nn.Module):
         self.levels = nn.ModuleList(ExpansiveLevel(i, o) for i, o in zip(inputs, outputs, strict=True))
         self.picture = conv(outputs[-1], 3 * config.unshuffle**2)
 
-    def decode(self, z: Tensor, skips: tuple[Tensor, ...], base: Tensor) -> Tensor:
+    def decode(self, z: Tensor, skips: tuple[Tensor, ...], base: Tensor, tile: int) -> Tensor:
         """Walk up the levels, coarsest skip first; `base` is what a residual network corrects."""
-        for level, skip in zip(self.levels, reversed(skips), strict=True):
+        for level, skip in zip(self.levels[:-1], reversed(skips[1:]), strict=True):
             z = level(z, skip)
-        picture = F.pixel_shuffle(self.picture(z).float(), self.unshuffle)
-        return base + picture if self.residual else picture
+        grid = 2 * self.unshuffle
+
+        def fine(strip: Strip) -> Tensor:
+            features = self.levels[-1](z[:, :, strip.at(grid)], skips[0][:, :, strip.at(self.unshuffle)])
+            picture = F.pixel_shuffle(self.picture(features).float(), self.unshuffle)
+            return base[:, :, strip.at(1)] + picture if self.residual else picture
+
+        return by_strips(fine, base.shape[2], tile=tile, margin=_MARGIN * self.unshuffle, grid=grid)
 
 
 class SharpGenerator(Generator):
     """z_n with the skips of frame n -> the sharp frame."""
 
-    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent) -> Tensor:  # noqa: ARG002 one call for both generators
-        return self.decode(z, own.skips, own.pixels)
+    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:  # noqa: ARG002 one call for all
+        return self.decode(z, own.skips, own.pixels, tile)
 
 
 class MiddleGenerator(Generator):
     """z_{n+1/2} with the mean of the two frames' skips -> the middle frame."""
 
-    def forward(self, z: Tensor, own: Latent, following: Latent) -> Tensor:
+    def forward(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
         skips = tuple((a + b) / 2 for a, b in zip(own.skips, following.skips, strict=True))
-        return self.decode(z, skips, (own.pixels + following.pixels) / 2)
+        return self.decode(z, skips, (own.pixels + following.pixels) / 2, tile)

@@ -134,14 +134,14 @@ class Stages:
         if z.sharp is None:
             return self._cropped(own.pixels).clone()
         previous, following = self._neighbour(task.previous, own), self._neighbour(task.following, own)
-        return self._cropped(self._model.generate_sharp(z.sharp, previous, own, following))
+        return self._cropped(self._model.generate_sharp(z.sharp, previous, own, following, self._config.tile))
 
     def _middle(self, task: Task, z: Attended, sharp: Tensor) -> tuple[Tensor | None, MiddleSource]:
         if self._config.mode == "deblur":
             return None, "none"
         if z.middle is not None:
             own, following = self.ring.latent(task.n), self.ring.latent(task.following)
-            return self._cropped(self._model.generate_middle(z.middle, own, following)), "made"
+            return self._cropped(self._model.generate_middle(z.middle, own, following, self._config.tile)), "made"
         if task.middle == "end" or self._config.scene_mode == "repeat":
             return sharp, "repeat"
         ahead = self._cropped(self.ring.latent(task.n + 1).pixels)

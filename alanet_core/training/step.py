@@ -8,27 +8,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Core, Latent, Window
 from alanet_core.model import Alanet
 from alanet_core.model.clip import encode_clip
+from alanet_core.model.guided import GuidedMiddle, GuidedSharp
+from alanet_core.model.motion import warp
 from alanet_core.training.losses import restoration_loss
 from alanet_core.training.pool import Batch
+
+FLOW_WEIGHT = 0.3
+_COARSER = 0.7  # the weight of a level's flow, relative to the next finer one
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of one batch, scalars; `total` is what is made small."""
+    """Losses of one batch, scalars; `total` is what is made small. flow: 0 for a network without flows."""
 
     sharp: Tensor
     middle: Tensor
+    flow: Tensor
 
     @property
     def total(self) -> Tensor:
-        """Both outputs weigh alike."""
-        return self.sharp + self.middle
+        """Both outputs weigh alike; the flows are helped along."""
+        return self.sharp + self.middle + FLOW_WEIGHT * self.flow
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a network makes of a sample: sharp [B,2,3,H,W] of frames r and r+1, middle [B,3,H,W] between them.
+
+    sharp_flows, middle_flows: the pairs of flows that led there, coarsest first; none for a network without.
+    """
+
+    sharp: Tensor
+    middle: Tensor
+    sharp_flows: Sequence[Tensor]
+    middle_flows: Sequence[Tensor]
 
 
 def frames_for(config: ModelConfig) -> int:
@@ -36,8 +56,8 @@ def frames_for(config: ModelConfig) -> int:
     return 2 * config.lookahead + 2
 
 
-def forward_middle(model: Alanet, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """inputs [B,2r+2,3,H,W] float32 -> sharp [B,2,3,H,W] of frames r and r+1, middle [B,3,H,W] between them."""
+def forward_middle(model: Alanet, inputs: Tensor) -> Made:
+    """inputs [B,2r+2,3,H,W] float32 -> the outputs in its middle."""
     latents = encode_clip(model, inputs)
     n, radius = model.config.lookahead, model.config.radius
     batch = len(inputs)
@@ -47,23 +67,46 @@ def forward_middle(model: Alanet, inputs: Tensor) -> tuple[Tensor, Tensor]:
     z = model.attend(Window(tuple(latent.core for latent in pair), None), middle=False).sharp
     assert z is not None
     previous, following = _join(latents[n - 1], latents[n]), _join(latents[n + 1], latents[n + 2])
-    sharp = model.generate_sharp(z, previous, _join(*own), following)
+    sharp, sharp_flows = _traced(model.sharp, z, previous, _join(*own), following)
     window = Window((own[0].core,) * model.config.window, own[1].core)
     z = model.attend(window, sharp=False).middle
     assert z is not None
-    middle = model.generate_middle(z, *own)
-    return torch.stack((sharp[:batch], sharp[batch:]), 1), middle
+    middle, middle_flows = _traced(model.middle, z, *own)
+    return Made(torch.stack((sharp[:batch], sharp[batch:]), 1), middle, sharp_flows, middle_flows)
+
+
+def _traced(generator: nn.Module, z: Tensor, *frames: Latent) -> tuple[Tensor, Sequence[Tensor]]:
+    if isinstance(generator, GuidedSharp | GuidedMiddle):
+        return generator.trace(z, *frames)
+    return generator(z, *frames), ()
 
 
 def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
-    """The losses of eq. 8 for a batch."""
+    """The losses of eq. 8 for a batch, and that of the flows."""
     n = model.config.lookahead
-    sharp, middle = forward_middle(model, batch.inputs)
-    wanted = batch.sharp[:, n : n + 2]
+    made = forward_middle(model, batch.inputs)
+    wanted, middle = batch.sharp[:, n : n + 2], batch.middle[:, n]
+    previous, first, second, following = (batch.sharp[:, k] for k in range(n - 1, n + 3))
+    own = torch.cat((first, second))
+    to_sharp = flow_loss(made.sharp_flows, torch.cat((previous, first)), torch.cat((second, following)), own)
     return Losses(
-        sharp=restoration_loss(sharp.flatten(0, 1), wanted.flatten(0, 1), perceptual=perceptual),
-        middle=restoration_loss(middle, batch.middle[:, n], perceptual=perceptual),
+        sharp=restoration_loss(made.sharp.flatten(0, 1), wanted.flatten(0, 1), perceptual=perceptual),
+        middle=restoration_loss(made.middle, middle, perceptual=perceptual),
+        flow=to_sharp + flow_loss(made.middle_flows, first, second, middle),
     )
+
+
+def flow_loss(flows: Sequence[Tensor], a: Tensor, b: Tensor, wanted: Tensor) -> Tensor:
+    """True sharp neighbours moved by the flows, against the true picture, at the size of each level: a scalar.
+
+    Even where the inputs are blurred, what is moved here is sharp: the flow learns to see through the blur.
+    """
+    total = wanted.new_zeros(())
+    for coarser, flow in enumerate(reversed(flows)):
+        there = [F.avg_pool2d(x, wanted.shape[3] // flow.shape[3]) for x in (a, b, wanted)]
+        moved = torch.stack((warp(there[0], flow[:, :2]), warp(there[1], flow[:, 2:])))
+        total = total + _COARSER**coarser * (moved - there[2]).abs().mean()
+    return total / max(len(flows), 1)
 
 
 def _join(first: Latent, second: Latent) -> Latent:

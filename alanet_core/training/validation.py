@@ -44,9 +44,9 @@ class Validation:
         sharp, middle = [], []
         for part in inputs.split(8):  # type: ignore[no-untyped-call]
             with torch.autocast(device.type, torch.bfloat16, enabled=state.config.precision == "bf16"):
-                a, b = forward_middle(state.average, part.to(device).float().div_(255))
-            sharp.append(a.clamp(0, 1).mul_(255).cpu())
-            middle.append(b.clamp(0, 1).mul_(255).cpu())
+                made = forward_middle(state.average, part.to(device).float().div_(255))
+            sharp.append(made.sharp.clamp(0, 1).mul_(255).cpu())
+            middle.append(made.middle.clamp(0, 1).mul_(255).cpu())
         return torch.cat(sharp), torch.cat(middle)
 
 

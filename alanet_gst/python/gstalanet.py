@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OLDEST = (3, 11)
 PROPERTIES = (
     *("model", "mode", "device", "precision", "allow-untrained"),
-    *("scene-threshold", "scene-mode", "qos", "latency-budget"),
+    *("scene-threshold", "scene-mode", "tile", "qos", "latency-budget"),
 )
 
 

@@ -5,7 +5,7 @@
 
 static const char SIGNATURE[] =
     "clip:vnode;model:data:opt;mode:data:opt;device:data:opt;precision:data:opt;scene_threshold:float:opt;"
-    "scene_mode:data:opt;matrix:data:opt;window:int:opt;overlap:int:opt;allow_untrained:int:opt;";
+    "scene_mode:data:opt;tile:int:opt;matrix:data:opt;window:int:opt;overlap:int:opt;allow_untrained:int:opt;";
 
 static void VS_CC version(const VSMap *in, VSMap *out, void *user, VSCore *core, const VSAPI *vsapi) {
     (void)in, (void)user, (void)core;

@@ -11,11 +11,11 @@ from alanet_core import Alanet, ModelConfig
 
 def config(window: int, fusion: str) -> ModelConfig:
     """A network of a few hundred parameters; every stage of its kind is in it."""
-    if fusion == "aligned":
+    if fusion != "mean":
         return ModelConfig(
-            window=window, channels=(4, 6, 8), kernels=(3, 3, 3), unshuffle=2, gate_reduction=4, fusion="aligned",
+            window=window, channels=(4, 6, 8), kernels=(3, 3, 3), unshuffle=2, gate_reduction=4, fusion=fusion,
             residual=True, correlation=(1, 1, 0), correlation_channels=3, taps=(-0.5, 0.5), sharp_head=(6,),
-            middle_head=(5,),
+            middle_head=(5,), detail=4,
         )  # fmt: skip
     return ModelConfig(window=window, channels=(4, 6, 8), kernels=(5, 3, 3), gate_reduction=4)
 

@@ -49,6 +49,12 @@ def test_where_the_allocator_keeps_nothing_the_tensors_are_all_there_is(precisio
     assert counted == pytest.approx(peak - before, rel=0.05)
 
 
+def test_strips_of_a_picture_take_less_than_the_whole() -> None:
+    fast = presets()["fast"].config
+    whole, strips = (estimate_memory(fast, 2160, 3840, tile=tile) for tile in (0, 256))
+    assert strips < 0.6 * whole
+
+
 def test_memory_grows_with_the_picture_and_hardly_with_the_window() -> None:
     fast, paper = presets()["fast"].config, presets()["paper"].config
     assert estimate_memory(fast, 704, 1280) / estimate_memory(fast, 352, 640) == pytest.approx(4, rel=0.1)

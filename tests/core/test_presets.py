@@ -24,7 +24,11 @@ def test_an_untrained_preset_is_refused_unless_asked_for() -> None:
 @pytest.mark.parametrize(
     ("error", "words", "settings"),
     [
-        (ConfigError, "model must be one of default, fast, paper", {"model": "nope"}),
+        (ConfigError, "model must be one of default, fast, swift, paper", {"model": "nope"}),
+        (ConfigError, "model must be one of default", {"model": "long" * 2000}),
+        (ConfigError, "model must be one of default", {"model": "nul\0"}),
+        (WeightsError, "File name too long: check the path", {"model": "long" * 2000 + ".safetensors"}),
+        (WeightsError, "null byte: check the path", {"model": "nul\0.safetensors"}),
         (ConfigError, "window must be 3", {"model": "fast", "window": 5}),
         (ConfigError, "precision must be one of", {"precision": "fp8"}),
         (DeviceError, "precision must be auto, bf16 or fp32 on a CPU", {"precision": "fp16", "device": "cpu"}),

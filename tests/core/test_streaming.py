@@ -9,14 +9,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from alanet_core import Alanet, AlanetStream, FrameError, FramePair, StreamConfig, StreamError, WindowRenderer
+from alanet_core import (
+    Alanet,
+    AlanetStream,
+    FrameError,
+    FramePair,
+    StreamConfig,
+    StreamError,
+    WindowRenderer,
+    load,
+)
 from alanet_core.frames import Canvas
 from alanet_core.latent import Latent, MiddleSource, Window
 
 Tiny = Callable[..., Alanet]
 Clip = Callable[..., list[Tensor]]
 
-SHAPES = [(1, "mean"), (3, "mean"), (5, "mean"), (9, "mean"), (3, "aligned"), (5, "aligned"), (9, "aligned")]
+SHAPES = [
+    *((window, "mean") for window in (1, 3, 5, 9)),
+    *((window, fusion) for window in (3, 5, 9) for fusion in ("aligned", "guided")),
+]
 QUIET = StreamConfig(scene_threshold=0)
 
 
@@ -104,7 +116,7 @@ def test_they_agree_with_a_cut_at_every_place(tiny: Tiny, clip: Clip, window: in
 
 @pytest.mark.parametrize("mode", ["joint", "deblur", "interpolate"])
 @pytest.mark.parametrize("scene_mode", ["repeat", "blend", "next"])
-@pytest.mark.parametrize("fusion", ["mean", "aligned"])
+@pytest.mark.parametrize("fusion", ["mean", "aligned", "guided"])
 def test_they_agree_in_every_mode(tiny: Tiny, clip: Clip, mode, scene_mode, fusion: str) -> None:
     model, frames, cuts = tiny(3, fusion), clip(7), {3, 6}
     config = StreamConfig(mode=mode, scene_mode=scene_mode, scene_threshold=0)
@@ -254,3 +266,25 @@ def test_an_error_of_the_callers_own_fetch_passes_through_and_spoils_nothing(tin
     assert_same(got, whole_clip(model, frames, set(), QUIET))
     with pytest.raises(StreamError, match="from 0 to 5"):
         renderer.pair(6, frames.__getitem__)
+
+
+def in_strips(model: Alanet, frames: list[Tensor], tile: int) -> list[Tensor]:
+    stream = AlanetStream(model, StreamConfig(scene_threshold=0, tile=tile))
+    pairs = [pair for frame in frames for pair in stream.push(frame)] + stream.drain()
+    return [picture for pair in pairs for picture in (pair.sharp, pair.middle)]
+
+
+@pytest.mark.parametrize("fusion", ["mean", "aligned", "guided"])
+@pytest.mark.parametrize("tile", [1, 16, 40])
+def test_strips_of_a_picture_join_without_a_seam(tiny: Tiny, clip: Clip, fusion: str, tile: int) -> None:
+    """As near as rounding allows: convolutions of such odd numbers of channels add up in an order that sizes decide."""
+    model, frames = tiny(3, fusion), clip(3, 101, 37)
+    for whole, joined in zip(in_strips(model, frames, 0), in_strips(model, frames, tile), strict=True):
+        torch.testing.assert_close(joined, whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["fast", "swift"])
+def test_strips_change_no_bit_of_what_ships(clip: Clip, name: str) -> None:
+    model, frames = load(name, device="cpu", precision="fp32"), clip(3, 133, 70)
+    for whole, joined in zip(in_strips(model, frames, 0), in_strips(model, frames, 48), strict=True):
+        assert torch.equal(joined, whole)

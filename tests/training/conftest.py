@@ -15,7 +15,7 @@ TINY = ModelConfig(
     channels=(8, 16),
     kernels=(3, 3),
     unshuffle=2,
-    fusion="aligned",
+    fusion="guided",
     residual=True,
     correlation=(2, 1),
     correlation_channels=4,
@@ -23,6 +23,7 @@ TINY = ModelConfig(
     taps=(-0.5, 0.5),
     sharp_head=(8,),
     middle_head=(8,),
+    detail=4,
 )
 
 

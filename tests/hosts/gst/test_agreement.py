@@ -29,7 +29,7 @@ def make(path: Path, name: str) -> None:
 def through_gstreamer(path: Path, name: str, mode: str) -> list[tuple[int, list[bytes]]]:
     """(stream time in ns, planes) of each output."""
     pipeline = Gst.parse_launch(
-        f"filesrc location={path} ! decodebin ! alanet model=fast device=cpu precision=fp32 mode={mode} "
+        f"filesrc location={path} ! decodebin ! alanet model=fast device=cpu precision=fp32 mode={mode} tile=16 "
         f"! video/x-raw,format={FORMATS[name]} ! appsink name=s sync=false"
     )
     pipeline.set_state(Gst.State.PLAYING)

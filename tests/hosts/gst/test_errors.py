@@ -31,7 +31,7 @@ def refused(**properties: object) -> GLib.Error:
 @pytest.mark.parametrize(
     ("properties", "code", "words"),
     [
-        ({"model": "nothere"}, LIBRARY.SETTINGS, "model must be one of default, fast, paper, or the path of a"),
+        ({"model": "nothere"}, LIBRARY.SETTINGS, "model must be one of default, fast, swift, paper, or the path of a"),
         ({"model": "gone.safetensors"}, RESOURCE.OPEN_READ, "model must be a preset or a readable .safetensors file"),
         ({"model": "paper"}, RESOURCE.OPEN_READ, "model must be trained, got 'paper (untrained"),
         ({"device": "tpu"}, RESOURCE.NOT_FOUND, "device must be auto, cpu, cuda or cuda:N, got 'tpu'"),
@@ -162,19 +162,28 @@ def test_properties_can_be_read_back() -> None:
     element = Gst.ElementFactory.make("alanet", None)
     for text, value in [("mode", "deblur"), ("precision", "bf16"), ("scene-mode", "next"), ("model", "x"),
                         ("device", "cuda:1"), ("scene-threshold", "0.5"), ("qos", "false"), ("latency-budget", "70"),
-                        ("allow-untrained", "true")]:  # fmt: skip
+                        ("allow-untrained", "true"), ("tile", "128")]:  # fmt: skip
         Gst.util_set_object_arg(element, text, value)
     assert (element.get_property("mode"), element.get_property("precision")) == (1, 2)
     assert (element.get_property("scene-mode"), element.get_property("latency-budget")) == (2, 70)
     assert (element.get_property("scene-threshold"), element.get_property("qos")) == (0.5, False)
     assert element.get_property("allow-untrained")
+    assert element.get_property("tile") == 128
+
+
+def test_what_the_core_is_asked_for_is_what_was_set() -> None:
+    from alanet_gst import engine
+    from alanet_gst.settings import Settings
+
+    asked = engine._config(Settings(mode="deblur", scene_threshold=0.5, scene_mode="next", tile=128))
+    assert asked == alanet.StreamConfig(mode="deblur", scene_threshold=0.5, scene_mode="next", tile=128)
 
 
 def test_every_property_is_described_and_has_the_cores_default() -> None:
     element = Gst.ElementFactory.make("alanet", None)
     own = [p for p in element.list_properties() if p.owner_type.name == "Alanet"]
     assert {p.name for p in own} == {"model", "mode", "device", "precision", "allow-untrained", "scene-threshold",
-                                     "scene-mode", "qos", "latency-budget", "stats"}  # fmt: skip
+                                     "scene-mode", "tile", "qos", "latency-budget", "stats"}  # fmt: skip
     assert all(p.blurb and p.nick and p.nick[0].isupper() for p in own)
     assert element.get_property("scene-threshold") == alanet.StreamConfig.scene_threshold
     from alanet_gst import settings

@@ -49,6 +49,15 @@ def test_any_order_of_requests_gives_the_same_bytes(order, fresh, forward, conte
         assert content(clip.get_frame(m)) == forward[m], f"frame {m}"
 
 
+@pytest.mark.parametrize("way", ["core.alanet.Enhance", "alanet_vs.enhance"])
+def test_strips_give_the_same_bytes(way, noise, content):
+    clip = noise(vs.YUV420P8, 64, 80, 3, _Matrix=1)
+    enhance = alanet_vs.enhance if way == "alanet_vs.enhance" else vs.core.alanet.Enhance
+    whole, strips = (enhance(clip, precision="fp32", scene_threshold=0, tile=tile) for tile in (0, 32))
+    for m in range(6):
+        assert content(strips.get_frame(m)) == content(whole.get_frame(m)), f"frame {m}"
+
+
 def test_eight_threads_at_once_get_the_same_bytes(fresh, forward, content):
     clip = fresh()
 

@@ -13,7 +13,9 @@ import alanet_core as alanet
 import alanet_vs
 from alanet_vs import plugin
 
-TYPES = {"str": "data", "float": "float", "bool": "int", "int | None": "int", "Mode": "data", "SceneMode": "data"}
+TYPES = {"str": "data", "float": "float", "Mode": "data", "SceneMode": "data"} | dict.fromkeys(
+    ("bool", "int", "int | None"), "int"
+)
 LIBRARY = Path(vs.core.alanet.plugin_path)
 
 

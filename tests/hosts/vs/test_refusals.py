@@ -29,12 +29,13 @@ CLIPS = {
 ARGUMENTS = {
     "model": (
         "slow",
-        "one of default, fast, paper, or the path of a .safetensors file, got 'slow'; see `alanet models`",
+        "one of default, fast, swift, paper, or the path of a .safetensors file, got 'slow'; see `alanet models`",
     ),
     "mode": ("both", "one of joint, deblur, interpolate, got 'both'; use joint for both"),
     "device": ("gpu", "auto, cpu, cuda or cuda:N, got 'gpu'; use auto"),
     "precision": ("half", "one of auto, fp32, bf16, fp16, got 'half'; use auto"),
     "scene_threshold": (1.5, "between 0 and 1, got 1.5; use 0 for no search"),
+    "tile": (-1, "0 or more rows, got -1; use 0 for the whole picture at once"),
     "scene_mode": ("drop", "one of repeat, blend, next, got 'drop'; use repeat"),
     "matrix": ("bt709", "one of auto, 709, fcc, 470bg, 170m, 240m, ycgco, 2020ncl, got 'bt709'; use auto"),
 }

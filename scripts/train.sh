@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The exact command that made, and goes on making, the weights of the preset `fast`:
+# Goes on training a preset that ships with weights:
 #
-#     scripts/train_fast.sh OUT [MINUTES]
+#     scripts/train.sh PRESET OUT [MINUTES]
 #
 # The first call begins with the weights in the tree, each later one goes on where the last one stopped; so it may be
 # called on every day of work, and stopped with Ctrl-C at any moment. Photographs and clips are looked for in
@@ -9,8 +9,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-out=${1:?alanet: OUT must be a folder for weights, state and log; scripts/train_fast.sh OUT [MINUTES]}
-minutes=${2:-60}
+preset=${1:?alanet: PRESET must be fast or swift, got nothing; scripts/train.sh PRESET OUT [MINUTES]}
+out=${2:?alanet: OUT must be a folder for weights, state and log, got nothing; scripts/train.sh PRESET OUT [MINUTES]}
+minutes=${3:-60}
+if [ ! -f "alanet_core/weights/$preset.safetensors" ]; then
+    echo "alanet: PRESET must be one with weights in alanet_core/weights, got $preset; use fast or swift" >&2
+    exit 2
+fi
 data=${ALANET_DATA:-../shared/data}
 if [ ! -d "$data/photos" ]; then
     echo "alanet: ALANET_DATA must be a folder with photos/ and clips/, got $data; set it to yours" >&2
@@ -24,7 +29,7 @@ fi
 # Threads that spin while they wait made a step eight times as long on two cores that others used as well.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(nproc)} OMP_WAIT_POLICY=passive
 
-begin=(--init alanet_core/weights/fast.safetensors)
+begin=(--init "alanet_core/weights/$preset.safetensors")
 if [ -f "$out/state.safetensors" ]; then
     begin=(--resume)
 fi
