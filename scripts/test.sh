@@ -13,7 +13,7 @@ if [ -x .venv-gst/bin/python ]; then
         log=$(mktemp)
         .venv-gst/bin/python -m pytest -q -p no:cacheprovider "${folders[@]}" >"$log" 2>&1 &
         elsewhere=$!
-        trap 'kill "$elsewhere" 2>/dev/null; rm -f "$log"' EXIT
+        trap 'kill "$elsewhere" 2>/dev/null || true; rm -f "$log"' EXIT
     fi
 fi
 .venv/bin/python -m pytest -q "${own[@]}" "$@" || failed=1

@@ -1,6 +1,7 @@
 """The scripts of the set-up fail with one clear line, before anything is changed."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -66,3 +67,21 @@ def test_a_failing_apt_shows_its_own_words_first(root: Path, tmp_path: Path) -> 
     *_, words, line = done.stderr.splitlines()
     assert words == "E: no network"
     assert line.startswith("scripts/setup.sh: apt-get failed; see its message above, then type: sudo apt-get install")
+
+
+@pytest.mark.parametrize("two", [True, False])
+@pytest.mark.parametrize(("here", "there"), [(0, 0), (1, 0), (0, 1)])
+def test_the_tests_pass_where_they_pass_in_every_environment(
+    root: Path, tmp_path: Path, here: int, there: int, *, two: bool
+) -> None:
+    """scripts/test.sh in a tree whose set-up does nothing, and whose Pythons end as they are told."""
+    for folder in ("scripts", "tests/hosts/gst", ".venv/bin", ".venv-gst/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    script = shutil.copy(root / "scripts" / "test.sh", tmp_path / "scripts" / "test.sh")
+    programs(tmp_path / "scripts", **{"setup.sh": "exit 0"})
+    programs(tmp_path / ".venv" / "bin", python=f"sleep 0.2; exit {here}")
+    if two:
+        programs(tmp_path / ".venv-gst" / "bin", python=f"echo theirs; exit {there}")
+    done = subprocess.run([script], capture_output=True, text=True, check=False)
+    assert done.returncode == max(here, there if two else 0)
+    assert ("theirs" in done.stdout) == two
