@@ -17,7 +17,7 @@ _WINDOW = 7  # pixels along one side of the neighbourhood that is taken to move 
 _SETTLE = 3  # the same for the mean over neighbouring estimates
 _ROBUST = 0.02  # differences of brightness above this count less and less
 _DAMPING = 5e-3  # keeps flat areas where they are
-_STEPS = 2  # a level
+STEPS = 2  # a level
 REACH = 1 + _WINDOW // 2 + _SETTLE // 2  # rows and columns that one step reads: gradient, neighbourhood, mean
 
 
@@ -78,7 +78,7 @@ def _mean(x: Tensor, side: int) -> Tensor:
 
 
 @torch.no_grad()
-def settle(flow: Tensor, planes: Planes, steps: int = _STEPS, top: int = 0) -> Tensor:
+def settle(flow: Tensor, planes: Planes, steps: int = STEPS, top: int = 0) -> Tensor:
     """A pair of flows [B, 4, h, w] to the neighbours, improved by a few steps at this level.
 
     With an own frame both flows start from it, each for itself. Without one they are those of the middle between a

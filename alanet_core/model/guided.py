@@ -62,7 +62,7 @@ class GuidedLevel(nn.Module):
         return z, flow + self.flow(z).float()
 
 
-def _settled(flow: Tensor, planes: Planes, steps: int = 2, top: int = 0) -> Tensor:
+def _settled(flow: Tensor, planes: Planes, steps: int = classical.STEPS, top: int = 0) -> Tensor:
     """Classical steps in value; the gradient passes as if there were none."""
     return flow + (classical.settle(flow, planes, steps, top) - flow).detach()
 
