@@ -30,15 +30,12 @@ class ModelConfig:
     unshuffle: 1, or the factor by which pixels are folded into channels before the first level.
     gate_reduction: squeeze of the channel gate F (section 4.2; 16 as in RCAN).
     fusion: what a generator makes of the neighbours' features: "mean" (the mean of their skips, for the middle frame
-        alone), "aligned" (warped into place by a flow that is refined from coarse to fine, for both outputs) or
-        "guided" (the same, with a classical estimate of the motion to begin with and at every level).
+        alone) or "guided" (warped into place by a flow that is refined from coarse to fine, by classical steps and by
+        learned ones, for both outputs).
     residual: the last convolution gives a correction to the frame (sharp) or the blend (middle), not the picture.
-    correlation: for the two latter: radius of the local correlation at the bottleneck and at each finer level, 0 for
-        none.
-    correlation_channels: features that are compared in it.
-    taps: for the two latter: where the sharp frame's own motion is sampled, in fractions of the way between frames.
+    taps: for "guided": places of the filter along a pixel's motion, in fractions of the way from frame to frame.
     detail: for "guided": features that reach the last convolutions, which see the picture folded by `fold`.
-    sharp_head, middle_head: for the two latter: widths of the last convolutions before the picture.
+    sharp_head, middle_head: for "guided": widths of the last convolutions before the picture.
     """
 
     window: int = 3
@@ -46,10 +43,8 @@ class ModelConfig:
     kernels: tuple[int, ...] = (7, 5, 3, 3, 3, 3)
     unshuffle: int = 1
     gate_reduction: int = 16
-    fusion: Literal["mean", "aligned", "guided"] = "mean"
+    fusion: Literal["mean", "guided"] = "mean"
     residual: bool = False
-    correlation: tuple[int, ...] = ()
-    correlation_channels: int = 24
     taps: tuple[float, ...] = ()
     detail: int = 24
     sharp_head: tuple[int, ...] = ()
@@ -81,9 +76,9 @@ class ModelConfig:
                 )
             )
         if self.fusion != "mean":
-            self._check_aligned()
+            self._check_guided()
 
-    def _check_aligned(self) -> None:
+    def _check_guided(self) -> None:
         if self.window < 3:
             raise ConfigError(
                 must(
@@ -91,15 +86,6 @@ class ModelConfig:
                     f"3 or more for fusion='{self.fusion}'",
                     self.window,
                     "its generators read the frames on both sides",
-                )
-            )
-        if len(self.correlation) != len(self.channels):
-            raise ConfigError(
-                must(
-                    "correlation",
-                    f"one radius for each of the {len(self.channels)} levels",
-                    self.correlation,
-                    "give 0 where there is none",
                 )
             )
         if not (self.sharp_head and self.middle_head):

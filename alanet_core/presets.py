@@ -18,27 +18,15 @@ UNTRAINED_SEED = 2020  # of the weights that an untrained preset starts from
 
 PAPER = ModelConfig()
 FAST = ModelConfig(
-    channels=(32, 48, 72, 96),
-    kernels=(3, 3, 3, 3),
-    unshuffle=2,
-    fusion="aligned",
-    residual=True,
-    correlation=(3, 2, 0, 0),
-    taps=(-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0),
-    sharp_head=(64, 48),
-    middle_head=(48,),
-)
-SWIFT = ModelConfig(
     channels=(64, 96, 128),
     kernels=(3, 3, 3),
     unshuffle=4,
     fusion="guided",
     residual=True,
-    correlation=(3, 2, 0),
-    taps=(-0.7, -0.35, 0.35, 0.7),
-    detail=24,
-    sharp_head=(32, 32),
-    middle_head=(32, 24),
+    taps=(-1.375, -1.03, -0.69, -0.34, 0.34, 0.69, 1.03, 1.375),
+    detail=16,
+    sharp_head=(32, 24),
+    middle_head=(24, 20),
 )
 
 
@@ -68,15 +56,9 @@ class Preset:
 _PRESETS = (
     Preset(
         name="fast",
-        summary="latent attention with aligned neighbours; small enough for a CPU",
+        summary="latent attention, guided by classical motion; small enough for a CPU",
         config=FAST,
         path=WEIGHTS / "fast.safetensors",
-    ),
-    Preset(
-        name="swift",
-        summary="guided by classical motion, half the cost: for sharp input; deblurs little yet",
-        config=SWIFT,
-        path=WEIGHTS / "swift.safetensors",
     ),
     Preset(
         name="paper",

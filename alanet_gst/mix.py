@@ -20,6 +20,7 @@ KEPT = 3  # costs of a level; their median counts, so that a single stall does n
 PATIENCE = 30  # times its cost pass before a level that takes too long is tried again, and as many frames
 MAX_PATIENCE = 600  # frames
 SAVED = 2.0  # turns that may be made up for after a busy moment
+LATELY = 64  # frames
 
 NO_LIMIT = 10**18  # ns
 
@@ -44,11 +45,21 @@ class Mix:
         self._load, self._since_eased, self._at_best = LOAD, SOON, Level.FULL
         self.planned = 0
         """The lag in ns that a frame has by now because of the turns taken."""
+        self._taken: deque[int] = deque(maxlen=LATELY)
 
     @property
     def upper(self) -> Level:
         """The best level that frames get now, each or in turns."""
         return self._upper
+
+    @property
+    def taken(self) -> int:
+        """While levels take turns: within how many ns of its coming all but one in twenty frames are done; else 0.
+
+        A frame waits for better ones before it, and so takes longer than its own level does.
+        """
+        lately = sorted(self._taken) if self._share else ()
+        return lately[(len(lately) * 19 - 1) // 20] if lately else 0
 
     def cost(self, level: Level) -> int:
         """What a frame of that level takes, in ns; 0 while that is not known, so that it is tried."""
@@ -81,7 +92,9 @@ class Mix:
         level = max(level, at_best)
         if self._share and level is self._upper:
             self._turns -= 1
-        self.planned = max(0, self.planned + (self.cost(level) if level < Level.BYPASS else 0) - period)
+        cost = self.cost(level) if level < Level.BYPASS else 0
+        self._taken.append(lag + cost)
+        self.planned = max(0, self.planned + cost - period)
         return level
 
     def _ease(self, *, worse: bool) -> None:

@@ -126,7 +126,8 @@ class Pace:
 
     def tell_latency(self, step: int | None) -> None:
         """Post a LATENCY message where the answer has changed. step: from frame to frame, lately."""
-        waiting, processing = self.waiting(step), self._latency.processing(self._mix.upper)
+        waiting = self.waiting(step)
+        processing = max(self._latency.processing(self._mix.upper), self._mix.taken)
         if self._settings.qos and step:
             processing = min(processing, int(LAG_LIMIT * step))
             if self._settings.latency_budget:

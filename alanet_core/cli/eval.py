@@ -1,4 +1,4 @@
-"""`alanet eval`: how good a network is, by the paper's protocol, beside doing nothing and beside a blend."""
+"""`alanet eval`: how good a network is, by the paper's protocol, beside doing nothing and beside what others do."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from alanet_core.errors import ConfigError, must
 
 if TYPE_CHECKING:
-    from alanet_core.training.evaluate import EvalClip, Row
+    from alanet_core.training.evaluate import EvalClip
     from alanet_core.training.protocol import Protocol
 
 MADE_CLIPS = 6  # where nothing says how many
@@ -26,8 +26,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "eval",
         help="measure a model on high-rate clips, by the paper's protocol",
         description="Makes blurry low-rate clips from high-rate ones and compares the model's sharp and middle frames "
-        "with the truth, for input that is all blurred, mixed and all sharp, beside the input as it is and the blend "
-        "of two neighbours. Without --clips or --photos, on clips that it draws itself.",
+        "with the truth, for input that is all blurred, mixed and all sharp, beside the input as it is and other ways "
+        "to make the frame between two. Without --clips or --photos, on clips that it draws itself.",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--clips", type=Path, help="folder of high-rate clips: video files, or folders of PNG")
@@ -44,6 +44,21 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--stride", type=int, default=8, help="high-rate frames between two low-rate ones (8)")
     parser.add_argument("--limit", type=int, help=f"at most so many clips (all of --clips, else {MADE_CLIPS})")
     parser.add_argument("--seed", type=int, default=0, help="of made clips, and of which frames are blurred")
+    parser.add_argument(
+        "--inputs", nargs="+", choices=("blurred", "mixed", "sharp"), default=("blurred", "mixed", "sharp"), help="all"
+    )
+    parser.add_argument(
+        "--dropped",
+        action="store_true",
+        help="drop every other frame of the clips and make it again: --length 1 --stride 2 --inputs sharp",
+    )
+    parser.add_argument(
+        "--baselines",
+        nargs="+",
+        default=("blend",),
+        help="blend, dis (needs OpenCV), mvtools (needs vspipe and vapoursynth-mvtools)",
+    )
+    parser.add_argument("--per-clip", action="store_true", help="a table for each clip as well")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--allow-untrained", action="store_true", help="measure a preset that ships untrained")
@@ -54,25 +69,31 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Measure and print on stdout -> 0."""
     from alanet_core.presets import load
+    from alanet_core.training.baselines import baselines
     from alanet_core.training.evaluate import evaluate, stream_enhancer
     from alanet_core.training.protocol import Protocol
     from alanet_core.training.report import as_json, print_table
 
+    if args.dropped:
+        args.length, args.stride, args.inputs = 1, 2, ("sharp",)
     protocol = Protocol(size=args.size, frames=args.frames, length=args.length, stride=args.stride, seed=args.seed)
     if args.limit is not None and args.limit < 1:
         raise ConfigError(must("limit", "1 or more", args.limit, "leave it out for all clips"))
     if args.held_out and args.photos is None:
         raise ConfigError(must("held-out", "used with --photos", "neither clips nor none", "give --photos"))
+    others = baselines(args.baselines)
     source, clips = _clips(args, protocol)
     model = load(args.model, device=args.device, precision=args.precision, allow_untrained=args.allow_untrained)
     began = time.monotonic()
     seen: list[EvalClip] = []
     with _progress() as progress:
         task = progress.add_task("reading")
-        rows: list[Row] = evaluate(
+        found = evaluate(
             stream_enhancer(model),
             _noting(clips, seen),
             protocol,
+            kinds=args.inputs,
+            others=others,
             progress=lambda name, kind: progress.update(task, description=f"{name}: {kind}"),
         )
     sizes = [(clip.frames.shape[3], clip.frames.shape[2]) for clip in seen]
@@ -85,11 +106,11 @@ def run(args: argparse.Namespace) -> int:
         "seconds": round(time.monotonic() - began, 1),
     }
     if args.json:
-        json.dump(as_json(rows, **about, protocol=words), sys.stdout, indent=2)
+        json.dump(as_json(found, **about, protocol=words), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         title = f"{model.name} on {about['device']}, {about['precision']}"
-        print_table(Console(highlight=False), rows, title, words)
+        print_table(Console(highlight=False), found, title, words, clips=args.per_clip)
     return 0
 
 

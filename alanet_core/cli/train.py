@@ -46,6 +46,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--size", type=int, help="height and width of a sample, in pixels")
     parser.add_argument("--rate", type=float, help="learning rate of AdamW")
     parser.add_argument("--perceptual", type=float, help="weight of the second term of eq. 8")
+    parser.add_argument("--all-blurred", type=int, help="so many steps at the start with no frame left sharp")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="of the convolutions while training")
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
@@ -80,7 +81,13 @@ def run(args: argparse.Namespace) -> int:
     config = state.config
     maker = SampleMaker(config.samples, config.seed, materials.photos, materials.clips)
     pool = SamplePool(
-        maker, seed=config.seed, batch=config.batch, capacity=config.pool, reuse=config.reuse, workers=args.workers
+        maker,
+        seed=config.seed,
+        batch=config.batch,
+        capacity=config.pool,
+        reuse=config.reuse,
+        workers=args.workers,
+        all_blurred=config.all_blurred,
     )
     validation = Validation(materials.held_out, frames=config.samples.frames, size=config.samples.size)
     _say(_opening(state, materials))
@@ -112,7 +119,7 @@ def _begin(args: argparse.Namespace, device: "torch.device") -> "TrainState":
     return begin(model.to(device), _settings(args, model))
 
 
-_SETTINGS = ("batch", "size", "rate", "perceptual", "precision")
+_SETTINGS = ("batch", "size", "rate", "perceptual", "all_blurred", "precision")
 
 
 def _network(args: argparse.Namespace) -> "Alanet":

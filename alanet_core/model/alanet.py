@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Attended, Latent, Window
-from alanet_core.model.aligned import AlignedMiddle, AlignedSharp
 from alanet_core.model.attention import LatentAttention
 from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
@@ -13,7 +12,6 @@ from alanet_core.model.guided import GuidedMiddle, GuidedSharp
 
 _GENERATORS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "mean": (SharpGenerator, MiddleGenerator),
-    "aligned": (AlignedSharp, AlignedMiddle),
     "guided": (GuidedSharp, GuidedMiddle),
 }
 

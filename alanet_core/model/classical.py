@@ -1,7 +1,7 @@
 """Motion without learning: steps of Lucas and Kanade's least squares on brightness (IJCAI 1981), coarse to fine.
 
 They know small and precise motion from the first day, which a network learns slowly. What they cannot know (blur,
-occlusion, repetition, small things that move far) is left to the learned corrections of `aligned.py`.
+occlusion, repetition, small things that move far) is left to the learned corrections of `guided.py`.
 """
 
 from typing import NamedTuple
@@ -47,7 +47,7 @@ def displacement(first: Tensor, second: Tensor) -> Tensor:
     gx, gy = _gradient((first + second) / 2)
     weight = torch.rsqrt(change * change + _ROBUST**2)
     products = torch.cat((gx * gx, gx * gy, gy * gy, gx * change, gy * change), 1) * weight
-    xx, xy, yy, xt, yt = _mean(products, _WINDOW).split(1, 1)  # type: ignore[no-untyped-call]
+    xx, xy, yy, xt, yt = mean(products, _WINDOW).split(1, 1)  # type: ignore[no-untyped-call]
     xx, yy = xx + _DAMPING, yy + _DAMPING
     step = torch.cat((xy * yt - yy * xt, xy * xt - xx * yt), 1) / (xx * yy - xy * xy)
     limited: Tensor = step.clamp(-1, 1)
@@ -59,7 +59,7 @@ def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:
     return (x[:, :, 1:-1, 2:] - x[:, :, 1:-1, :-2]) / 2, (x[:, :, 2:, 1:-1] - x[:, :, :-2, 1:-1]) / 2
 
 
-def _mean(x: Tensor, side: int) -> Tensor:
+def mean(x: Tensor, side: int) -> Tensor:
     """The mean over side x side pixels, of those that lie in the picture.
 
     Sums of shifted planes, one direction after the other: a tenth of the time of F.avg_pool2d on a CPU.
@@ -90,9 +90,10 @@ def settle(flow: Tensor, planes: Planes, steps: int = STEPS, top: int = 0) -> Te
             half = displacement(warp(planes.a, to_a, top), warp(planes.b, to_b, top)) / 2
             step = torch.cat((-half, half), 1)
         else:
-            warped = warp(torch.cat((planes.a, planes.b)), torch.cat((to_a, to_b)))
-            step = torch.cat(displacement(planes.own.repeat(2, 1, 1, 1), warped).chunk(2), 1)
-        flow = _mean(flow + step, _SETTLE)
+            warped = warp(torch.cat((planes.a, planes.b)), torch.cat((to_a, to_b)), top)
+            own = planes.own[:, :, top : top + flow.shape[2]]
+            step = torch.cat(displacement(own.repeat(2, 1, 1, 1), warped).chunk(2), 1)
+        flow = mean(flow + step, _SETTLE)
     return flow
 
 

@@ -12,12 +12,19 @@ from torch import Tensor
 CHARBONNIER = 1e-3
 """Where the Charbonnier loss turns from quadratic to linear: a quarter of an 8-bit step."""
 
+SOFT = 2e-2
+"""The same for sharp frames. Where most of them come in sharp already, L1 sets the correction to exactly nothing.
+
+L1 asks for the median, and the median of those corrections is nothing: 10,000 samples with CHARBONNIER taught no
+deblurring at all, where the same with SOFT began at once.
+"""
+
 _BANDS = 3
 
 
-def charbonnier(made: Tensor, wanted: Tensor) -> Tensor:
-    """mean(sqrt(difference^2 + CHARBONNIER^2)): the first term of eq. 8."""
-    return torch.sqrt((made.float() - wanted.float()).square() + CHARBONNIER**2).mean()
+def charbonnier(made: Tensor, wanted: Tensor, soft: float = CHARBONNIER) -> Tensor:
+    """mean(sqrt(difference^2 + soft^2)): the first term of eq. 8."""
+    return torch.sqrt((made.float() - wanted.float()).square() + soft**2).mean()
 
 
 def pyramid_distance(made: Tensor, wanted: Tensor) -> Tensor:
@@ -32,7 +39,7 @@ def pyramid_distance(made: Tensor, wanted: Tensor) -> Tensor:
     return (total + torch.sqrt(difference.square() + CHARBONNIER**2).mean()) / (_BANDS + 1)
 
 
-def restoration_loss(made: Tensor, wanted: Tensor, *, perceptual: float) -> Tensor:
+def restoration_loss(made: Tensor, wanted: Tensor, *, perceptual: float, soft: float = CHARBONNIER) -> Tensor:
     """Eq. 8 for one output: Charbonnier plus `perceptual` times the pyramid's distance."""
-    loss = charbonnier(made, wanted)
+    loss = charbonnier(made, wanted, soft)
     return loss if perceptual == 0 else loss + perceptual * pyramid_distance(made, wanted)

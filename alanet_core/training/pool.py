@@ -18,6 +18,10 @@ from alanet_core.training.samples import SampleMaker
 BLUR_PROBABILITIES = (0.0, 0.3, 0.5, 0.7, 1.0, 1.0)
 """How likely each frame of a batch is to come in blurred; one of these is drawn for each sample."""
 
+DARK_SHARE, NOISE_SHARE = 0.15, 0.25
+NOISE = 0.025
+"""The strongest noise, as a standard deviation; 1 is white."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -45,8 +49,12 @@ class SamplePool:
         first: int = 192,
         reuse: float = 4.0,
         workers: int = 1,
+        all_blurred: int = 0,
     ) -> None:
-        """first: samples made before step 0. reuse: how often a sample is drawn, on average, before it is replaced."""
+        """first: samples made before step 0. reuse: how often a sample is drawn, on average, before it is replaced.
+
+        all_blurred: steps in which no frame is left sharp.
+        """
         self._maker = maker
         self._seed = seed
         self._batch = batch
@@ -54,6 +62,7 @@ class SamplePool:
         self._first = min(first, capacity)
         self._fresh = batch / reuse
         self._workers = workers
+        self._all_blurred = all_blurred
         self._store = torch.empty(0)
         self._made = 0
         self._source: Iterator[Tensor] | None = None
@@ -65,7 +74,8 @@ class SamplePool:
         rng = np.random.default_rng([self._seed, 1, step])
         oldest = max(0, until - self._capacity)
         chosen = rng.integers(oldest, until, self._batch)
-        return _assemble(rng, [self._store[i % self._capacity] for i in chosen])
+        probabilities = (1.0,) if step < self._all_blurred else BLUR_PROBABILITIES
+        return _assemble(rng, [self._store[i % self._capacity] for i in chosen], probabilities)
 
     def close(self) -> None:
         """Let the worker processes go."""
@@ -106,15 +116,29 @@ def _outlive_interrupts(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _assemble(rng: np.random.Generator, samples: list[Tensor]) -> Batch:
+def _assemble(rng: np.random.Generator, samples: list[Tensor], probabilities: tuple[float, ...]) -> Batch:
     turned = [_turn(rng, sample) for sample in samples]
     count = (len(samples[0]) + 1) // 3
     stacked = torch.stack(turned)
     blurry, sharp, middle = torch.split(stacked, [count, count, count - 1], 1)
-    probabilities = rng.choice(BLUR_PROBABILITIES, (len(samples), 1))
-    blurred = torch.from_numpy(rng.random((len(samples), count)) < probabilities)
+    chances = rng.choice(probabilities, (len(samples), 1))
+    blurred = torch.from_numpy(rng.random((len(samples), count)) < chances)
     inputs = torch.where(blurred[:, :, None, None, None], blurry, sharp)
-    return Batch(*(x.float().div_(255) for x in (inputs, sharp, middle)))
+    return _filmed(rng, *(x.float().div_(255) for x in (inputs, sharp, middle)))
+
+
+def _filmed(rng: np.random.Generator, inputs: Tensor, sharp: Tensor, middle: Tensor) -> Batch:
+    """Some samples dark, and some noisy.
+
+    The sharp frame that is wanted keeps the noise of its input: it is neither to be sharpened nor to be smeared.
+    """
+    count = len(inputs)
+    light = np.where(rng.random(count) < DARK_SHARE, rng.uniform(0.1, 1, count), 1.0)
+    sigma = np.where(rng.random(count) < NOISE_SHARE, rng.uniform(0, NOISE, count), 0.0)
+    scale = torch.from_numpy(light.astype(np.float32))[:, None, None, None, None]
+    noise = torch.from_numpy(rng.standard_normal(inputs.shape, np.float32))
+    noise *= torch.from_numpy(sigma.astype(np.float32))[:, None, None, None, None]
+    return Batch(scale * inputs + noise, scale * sharp + noise, scale * middle)
 
 
 def _turn(rng: np.random.Generator, sample: Tensor) -> Tensor:

@@ -89,14 +89,17 @@ stream repeats, is not counted. Outputs are clamped and rounded to 8 bits, as th
 
 Mixed, deblur of blurred and of sharp: the same, parted by how the frame came in.
 
-Input: the frames as they came, each shown twice. Blend: the frames as they came, and between them the mean of two
-neighbours.
+Input: the frames as they came, each shown twice. The others: the frames as they came, and between them the mean of two
+neighbours (blend), both moved by OpenCV's DIS flow (dis), or mvtools' FlowFPS (mvtools).
 
 PSNR: over the three channels together. Of blurred input, and of the middle of sharp input: the mean over all frames
 of all clips of each frame's PSNR, a frame counting 100 dB at most. Marked *: the PSNR of the mean squared error over
 all frames, because frames that came in untouched have no finite PSNR of their own.
 
 SSIM: Wang et al. 2004, 11x11 Gaussian of sigma 1.5, each channel on its own; the mean over all frames.
+
+Flicker: of every sharp frame, the middle after it and the next sharp frame, the difference of their two differences
+less the truth's own; root mean square over all pixels, in code values of 255; lower is better.
 
 Sharp input, deblur: how near the output is to its input (do no harm); the input itself is identical.
 """

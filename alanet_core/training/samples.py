@@ -21,6 +21,8 @@ _SLOW_ENOUGH = 1.2
 _STILL = 0.08
 """Pixels per frame below which nothing moves; most of such parts are passed over."""
 _ATTEMPTS = 6
+_GAMMA = 2.2
+"""Code values to linear light, near enough to what cameras do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +32,16 @@ class SampleConfig:
     frames: low-rate frames N of a sample. size: height and width. fastest: about the most pixels per interval.
     sharp_share: how many samples have no blur at all; they are quicker to make, and teach motion itself.
     clip_share: how many come from clips, where there are any. short_share: how many exposures are shorter than 11.
+    linear_share: how many are blurred in linear light, as by a camera; the others in code values, as the paper does.
     """
 
     frames: int = 4
     size: int = 128
     fastest: float = 24.0
-    sharp_share: float = 0.3
+    sharp_share: float = 0.2
     clip_share: float = 0.2
     short_share: float = 0.3
+    linear_share: float = 0.25
 
     @property
     def planes(self) -> int:
@@ -72,10 +76,15 @@ class SampleMaker(Dataset[Tensor]):
     def _blurred(self, rng: Rng, frames: Tensor) -> Tensor:
         short = rng.random() < self.config.short_share
         length = int(rng.choice([3, 5, 7, 9])) if short else _LONGEST
-        made = synthesize_blur(frames[(_LONGEST - length) // 2 :], length, _STRIDE)
+        frames = frames[(_LONGEST - length) // 2 :]
+        made = synthesize_blur(frames, length, _STRIDE)
         assert made.middle is not None
         assert len(made.inputs) == self.config.frames
-        return torch.cat((made.inputs, made.sharp, made.middle))
+        inputs = made.inputs
+        if rng.random() < self.config.linear_share:
+            light = synthesize_blur((frames / 255) ** _GAMMA, length, _STRIDE).inputs
+            inputs = (255 * light ** (1 / _GAMMA)).round_().to(torch.uint8)
+        return torch.cat((inputs, made.sharp, made.middle))
 
     def _from_clip(self, rng: Rng) -> Tensor | None:
         """Every other frame of a clip; or, where it is slow enough, blur as if it had been filmed at a high rate."""

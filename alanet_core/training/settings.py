@@ -22,8 +22,9 @@ class TrainConfig:
     session (a share of its budget) it falls to a fiftieth by a cosine. clip: largest norm of a gradient. average:
     decay of the moving average of weights, which is what ships. head_start: how many steps the first weights count
     for in it: 0 where they are random, so that the average leaves them quickly. perceptual: weight of the second term
-    of eq. 8. precision: of convolutions while training. reuse: how often each sample is drawn. pool: how many samples
-    are kept. deterministic: the same run twice gives the same numbers; on a CPU only.
+    of eq. 8. all_blurred: steps at the start in which no frame is left sharp. precision: of convolutions while
+    training. reuse: how often each sample is drawn. pool: how many samples are kept. deterministic: the same run twice
+    gives the same numbers; on a CPU only.
     """
 
     seed: int = 0
@@ -36,6 +37,7 @@ class TrainConfig:
     average: float = 0.999
     head_start: int = 0
     perceptual: float = 0.0
+    all_blurred: int = 0
     precision: Literal["fp32", "bf16"] = "bf16"
     reuse: float = 4.0
     pool: int = 1024
@@ -55,6 +57,8 @@ class TrainConfig:
             raise ConfigError(must("clip", "above 0", self.clip, "use 0.3"))
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(must("precision", "fp32 or bf16 for training", self.precision, "use bf16"))
+        if self.all_blurred < 0:
+            raise ConfigError(must("all_blurred", "0 or more", self.all_blurred, "use 400"))
         if self.reuse < 1:
             raise ConfigError(must("reuse", "1 or more", self.reuse, "1 draws each sample about once"))
 

@@ -17,7 +17,7 @@ from alanet_core.model import Alanet
 from alanet_core.model.clip import encode_clip
 from alanet_core.model.guided import GuidedMiddle, GuidedSharp
 from alanet_core.model.motion import warp
-from alanet_core.training.losses import restoration_loss
+from alanet_core.training.losses import SOFT, restoration_loss
 from alanet_core.training.pool import Batch
 
 FLOW_WEIGHT = 0.3
@@ -90,7 +90,7 @@ def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
     own = torch.cat((first, second))
     to_sharp = flow_loss(made.sharp_flows, torch.cat((previous, first)), torch.cat((second, following)), own)
     return Losses(
-        sharp=restoration_loss(made.sharp.flatten(0, 1), wanted.flatten(0, 1), perceptual=perceptual),
+        sharp=restoration_loss(made.sharp.flatten(0, 1), wanted.flatten(0, 1), perceptual=perceptual, soft=SOFT),
         middle=restoration_loss(made.middle, middle, perceptual=perceptual),
         flow=to_sharp + flow_loss(made.middle_flows, first, second, middle),
     )

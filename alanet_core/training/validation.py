@@ -17,7 +17,9 @@ class Validation:
     """A fixed set of samples, and the averaged network's PSNR on them, all blurred and all sharp, beside baselines."""
 
     def __init__(self, photos: PhotoSet, *, frames: int, size: int = 128, count: int = 24) -> None:
-        config = SampleConfig(frames=frames, size=size, fastest=_FASTEST, sharp_share=0, short_share=0, clip_share=0)
+        config = SampleConfig(
+            frames=frames, size=size, fastest=_FASTEST, sharp_share=0, short_share=0, clip_share=0, linear_share=0
+        )
         maker = SampleMaker(config, _SEED, photos)
         self._frames = frames
         self._samples = torch.stack([maker[i] for i in range(count)])

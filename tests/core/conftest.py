@@ -14,8 +14,7 @@ def config(window: int, fusion: str) -> ModelConfig:
     if fusion != "mean":
         return ModelConfig(
             window=window, channels=(4, 6, 8), kernels=(3, 3, 3), unshuffle=2, gate_reduction=4, fusion=fusion,
-            residual=True, correlation=(1, 1, 0), correlation_channels=3, taps=(-0.5, 0.5), sharp_head=(6,),
-            middle_head=(5,), detail=4,
+            residual=True, taps=(-0.5, 0.5), sharp_head=(6,), middle_head=(5,), detail=4,
         )  # fmt: skip
     return ModelConfig(window=window, channels=(4, 6, 8), kernels=(5, 3, 3), gate_reduction=4)
 
@@ -30,7 +29,7 @@ def tiny() -> Callable[..., Alanet]:
             model = Alanet(config(window, fusion), f"tiny-{fusion}-{window}")
             for parameter in model.parameters():
                 if not parameter.any():
-                    torch.nn.init.normal_(parameter, std=0.1)
+                    torch.nn.init.normal_(parameter, std=0.05)
         return model.eval().requires_grad_(False)
 
     return make

@@ -24,7 +24,7 @@ def pairs(model: Alanet, frames: list[Tensor], efforts: dict[int, Effort], confi
 def test_without_a_middle_the_sharp_frame_is_repeated_and_later_pairs_are_whole(
     tiny: Tiny, clip: Clip, window: int
 ) -> None:
-    model, frames = tiny(window, "aligned"), clip(7)
+    model, frames = tiny(window, "guided"), clip(7)
     full, less = pairs(model, frames, {}, QUIET), pairs(model, frames, {4: "sharp"}, QUIET)
     late = 4 - model.config.lookahead
     assert less[late].middle is less[late].sharp
@@ -36,7 +36,7 @@ def test_without_a_middle_the_sharp_frame_is_repeated_and_later_pairs_are_whole(
 
 
 def test_without_any_effort_the_input_stands_for_both_and_later_pairs_are_whole(tiny: Tiny, clip: Clip) -> None:
-    model, frames = tiny(3, "aligned"), clip(7)
+    model, frames = tiny(3, "guided"), clip(7)
     full, less = pairs(model, frames, {}, QUIET), pairs(model, frames, {3: "none", 4: "none"}, QUIET)
     for n in range(7):
         if n in (2, 3):

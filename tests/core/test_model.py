@@ -38,18 +38,17 @@ def test_the_papers_network_costs_what_model_md_counts() -> None:
     assert decode.get_total_flops() / 2 / 2 / pixels == pytest.approx(176.0e3, rel=0.002)
 
 
-@pytest.mark.parametrize(("name", "millions", "gflop"), [("fast", 2.2, 39.2), ("swift", 1.9, 19.8)])
-def test_the_small_networks_are_as_large_and_costly_as_said(name: str, millions: float, gflop: float) -> None:
-    """At 640x352, for an input frame; `swift` keeps the 20 GFLOP that real time on two cores asks for."""
-    model = Alanet(presets()[name].config).to("meta")
+def test_the_small_network_is_as_large_and_costly_as_said() -> None:
+    """At 640x352, for an input frame."""
+    model = Alanet(presets()["fast"].config).to("meta")
     frames = torch.rand(1, 3, 3, 352, 640, device="meta")
-    assert round(parameters(model) / 1e6, 1) == millions
+    assert round(parameters(model) / 1e6, 1) == 1.9
     with FlopCounterMode(display=False) as encode:
         latents = encode_clip(model, frames)
     with FlopCounterMode(display=False) as generate:
         render(model, latents, 1)
     total = encode.get_total_flops() / 3 + generate.get_total_flops()
-    assert total / 1e9 == pytest.approx(gflop, abs=0.1)
+    assert total / 1e9 == pytest.approx(19.7, abs=0.1)
 
 
 @pytest.mark.parametrize("name", list(presets()))
@@ -67,7 +66,7 @@ def test_every_parameter_is_used(name: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(height=st.integers(1, 130), width=st.integers(1, 130), fusion=st.sampled_from(["mean", "aligned", "guided"]))
+@given(height=st.integers(1, 130), width=st.integers(1, 130), fusion=st.sampled_from(["mean", "guided"]))
 def test_every_size_from_1x1_comes_back_as_it_went_in(
     tiny: Callable[..., Alanet], height: int, width: int, fusion: str
 ) -> None:
@@ -88,12 +87,11 @@ def test_the_identity_network_changes_nothing(clip: Callable[..., list[torch.Ten
             assert torch.equal(pair.middle, (frames[n] + frames[min(n + 1, 4)]) / 2)
 
 
-@pytest.mark.parametrize("name", ["fast", "swift"])
-def test_bfloat16_stays_close_to_float32(name: str) -> None:
+def test_bfloat16_stays_close_to_float32() -> None:
     frames = smooth_clip(4, 96, 128)
     outputs = []
     for precision in ("fp32", "bf16"):
-        stream = AlanetStream(load(name, precision=precision, device="cpu"))
+        stream = AlanetStream(load("fast", precision=precision, device="cpu"))
         pairs = [pair for frame in frames for pair in stream.push(frame, cut=False)] + stream.drain()
         outputs.append(torch.stack([x for pair in pairs for x in (pair.sharp, pair.middle)]))
     error = (outputs[0] - outputs[1]).square().mean()

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from alanet_core.model import classical
 from alanet_core.model.blocks import bounded
+from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
 from alanet_core.model.classical import Planes
-from alanet_core.model.motion import correlate, fold, warp
+from alanet_core.model.motion import gather, ground, positions, sample_along, unfold, warp
+from alanet_core.model.smear import smear
 
 
 def picture(dx: float = 0.0, dy: float = 0.0, height: int = 96, width: int = 128) -> Tensor:
@@ -60,17 +62,53 @@ def test_where_there_is_nothing_to_see_nothing_moves() -> None:
 def test_the_mean_over_a_neighbourhood_is_that_of_pooling(height: int, width: int) -> None:
     x = torch.rand(2, 3, height, width)
     expected = F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
-    torch.testing.assert_close(classical._mean(x, 7), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(classical.mean(x, 7), expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("side", [1, 2, 4])
-def test_folding_is_pixel_unshuffle_with_the_cells_outermost(side: int) -> None:
+def test_cells_are_pixel_unshuffle_with_the_places_outermost(side: int) -> None:
     x = torch.rand(2, 5, 8, 12)
-    expected = F.pixel_unshuffle(x, side).view(2, 5, side * side, 8 // side, 12 // side).transpose(1, 2).flatten(1, 2)
-    assert torch.equal(fold(x, side, x), expected)
-    folded = fold(x, side, torch.empty(0, dtype=torch.bfloat16))
-    assert torch.equal(folded, expected.bfloat16())
+    expected = F.pixel_unshuffle(x, side).view(2, 5, side * side, 8 // side, 12 // side).transpose(1, 2)
+    split = cells(x, side)
+    assert torch.equal(split, expected.flatten(0, 1))
+    assert torch.equal(joined(split, side), x)
+    folded = as_channels(split, side, torch.empty(0, dtype=torch.bfloat16))
+    assert torch.equal(folded, expected.flatten(1, 2).bfloat16())
     assert folded.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(as_cells(folded, side), split.bfloat16().float())
+    assert torch.equal(unfold(as_channels(split, side, x), side), x)
+    assert torch.equal(for_cells(x, side)[side * side], x[1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (9, 1), (12, 20)])
+def test_gathered_features_are_warped_ones(height: int, width: int) -> None:
+    """With their gradients, however far outside the flow leads."""
+    torch.manual_seed(0)
+    x = torch.rand(2, 5, height, width, requires_grad=True)
+    flow = (6 * torch.randn(2, 2, height, width)).requires_grad_()
+    weight = torch.randn(2, 5, height, width)
+    made, expected = gather(x, flow), warp(x, flow)
+    torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
+    ours = torch.autograd.grad((weight * made).sum(), (x, flow))
+    theirs = torch.autograd.grad((weight * expected).sum(), (x, flow))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+
+
+def test_a_flow_that_is_no_number_leads_nowhere_else() -> None:
+    x = torch.rand(1, 3, 4, 6)
+    flow = torch.full((1, 2, 4, 6), float("nan"))
+    assert torch.equal(gather(x, flow), x)
+    assert torch.isfinite(gather(x, torch.full_like(flow, float("inf")))).all()
+
+
+def test_sampling_along_a_path_is_warping_by_parts_of_it() -> None:
+    torch.manual_seed(0)
+    plane = torch.rand(2, 1, 12, 20)
+    velocity, start = 3 * torch.randn(2, 2, 12, 20), 2 * torch.randn(2, 2, 12, 20)
+    made = sample_along(plane, velocity, (-1.0, 0.5, 0.0), positions(start + ground(12, 20, start), plane))
+    expected = torch.cat([warp(plane, start + f * velocity) for f in (-1.0, 0.5, 0.0)], 1)
+    torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
 
 
 def test_a_correction_is_bounded_as_by_tanh() -> None:
@@ -84,7 +122,17 @@ def test_warping_by_whole_pixels_is_a_shift() -> None:
     torch.testing.assert_close(warp(x, flow)[:, :, 1:, :-2], x[:, :, :-1, 2:], atol=1e-5, rtol=0)
 
 
-def test_correlation_is_largest_where_things_went() -> None:
-    x = torch.randn(1, 32, 10, 10)
-    found = correlate(x, x.roll((1, -2), (2, 3)), 2).argmax(1)[:, 3:-3, 3:-3]
-    assert (found == (1 + 2) * 5 + (-2 + 2)).all()  # rows first: d = (1, -2)
+def test_a_frame_smeared_along_its_motion_is_told_from_a_sharp_one() -> None:
+    """The motion's length does not matter, and noise instead of a picture gives no other answer."""
+    torch.manual_seed(0)
+    texture = F.interpolate(torch.rand(1, 1, 48, 96), size=(96, 192), mode="bicubic")
+    for speed in (4.0, 12.0):
+        velocity = torch.zeros(1, 2, 24, 48)
+        velocity[:, 0] = speed / 4  # at a quarter of the size
+        steps = torch.linspace(-0.5, 0.5, 33) * 11 / 8 * speed
+        moved = [warp(texture, F.pad(torch.full((1, 1, 96, 192), float(s)), (0, 0, 0, 0, 0, 1))) for s in steps]
+        taps = (-1.375, -0.34, 0.34, 1.375)
+        sharp, blurred = (
+            smear(x, velocity, taps, 4)[:, 0, :, 12:-12].mean() for x in (texture, torch.stack(moved).mean(0))
+        )
+        assert blurred < sharp - 1

@@ -24,7 +24,7 @@ def test_an_untrained_preset_is_refused_unless_asked_for() -> None:
 @pytest.mark.parametrize(
     ("error", "words", "settings"),
     [
-        (ConfigError, "model must be one of default, fast, swift, paper", {"model": "nope"}),
+        (ConfigError, "model must be one of default, fast, paper", {"model": "nope"}),
         (ConfigError, "model must be one of default", {"model": "long" * 2000}),
         (ConfigError, "model must be one of default", {"model": "nul\0"}),
         (WeightsError, "File name too long: check the path", {"model": "long" * 2000 + ".safetensors"}),

@@ -150,6 +150,29 @@ def test_inputs_are_the_sharp_frames_or_their_blur_and_the_middle_lies_between(d
     assert nearer < (batch.middle - batch.sharp.roll(1, 0)[:, 1:]).abs().mean()
 
 
+def test_at_the_start_no_frame_is_left_sharp_where_that_is_asked_for(drawn_photos: PhotoSet) -> None:
+    maker = SampleMaker(SampleConfig(size=32, fastest=8.0, sharp_share=0, clip_share=0), 5, drawn_photos)
+    pool = SamplePool(maker, seed=1, batch=16, capacity=32, first=32, workers=0, all_blurred=1)
+    first, second = (
+        (batch.inputs == batch.sharp).flatten(2).all(2).float().mean() for batch in (pool.draw(0), pool.draw(1))
+    )
+    assert first < 0.05  # scenes that stand still have no blur
+    assert second > 0.2
+
+
+def test_the_sharp_frame_that_is_wanted_keeps_the_noise_of_its_input(
+    drawn_photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alanet_core.training.pool.NOISE_SHARE", 1.0)
+    monkeypatch.setattr("alanet_core.training.pool.DARK_SHARE", 0.0)
+    maker = SampleMaker(SampleConfig(size=32, fastest=8.0, sharp_share=1, clip_share=0), 5, drawn_photos)
+    batch = SamplePool(maker, seed=1, batch=8, capacity=16, first=16, workers=0).draw(0)
+    assert torch.equal(batch.inputs, batch.sharp)
+    codes = 255 * batch.sharp
+    assert ((codes - codes.round()).abs().flatten(1).mean(1) > 0.1).all()  # no 8-bit picture any more
+    assert (255 * batch.middle - (255 * batch.middle).round()).abs().max() < 1e-3
+
+
 def test_half_of_a_clip_is_dropped_and_asked_for_again() -> None:
     layer = Layer(texture=smooth_texture(300, 300), home=0j, paths=(moving(2 + 0j),))
     clip = Scene((layer,), (64, 64)).render(np.arange(12))

@@ -30,8 +30,8 @@ def drawn() -> list[EvalClip]:
 
 @pytest.fixture(scope="module")
 def identity_rows(drawn: list[EvalClip]) -> dict[tuple[str, str], Row]:
-    rows = evaluate(stream_enhancer(identity_model()), drawn, SMALL)
-    return {(row.inputs, row.output): row for row in rows}
+    found = evaluate(stream_enhancer(identity_model()), drawn, SMALL)
+    return {(row.inputs, row.output): row for row in found.of(None)}
 
 
 def test_a_network_that_changes_nothing_scores_exactly_as_the_baselines(
@@ -43,6 +43,24 @@ def test_a_network_that_changes_nothing_scores_exactly_as_the_baselines(
         assert row.ssim["alanet"] == pytest.approx(row.ssim["blend"], abs=1e-12), row  # sums of floats: alignment
         if output.startswith("deblur"):
             assert row.psnr["input"] == row.psnr["blend"], row
+
+
+def test_flicker_is_that_of_a_plain_loop(drawn: list[EvalClip]) -> None:
+    (found,) = evaluate(stream_enhancer(identity_model()), drawn[:1], SMALL, kinds=["sharp"]).flicker
+    frames = drawn[0].frames.numpy().astype(np.float64)
+    sharp, middle = frames[5::8][:4], frames[9::8][:3]
+    blend = np.rint((sharp[:-1] + sharp[1:]) / 2)
+    assert found.rms["input"] == pytest.approx(np.sqrt(np.mean((2 * (sharp[:-1] - middle)) ** 2)))
+    assert found.rms["blend"] == pytest.approx(np.sqrt(np.mean((2 * (blend - middle)) ** 2)), rel=0.01)
+    assert found.rms["alanet"] == pytest.approx(found.rms["blend"], rel=0.01)  # it blends: identity
+
+
+def test_each_clip_has_its_own_rows(drawn: list[EvalClip]) -> None:
+    found = evaluate(stream_enhancer(identity_model()), drawn, SMALL, kinds=["blurred"])
+    each = [found.of(clip.name) for clip in drawn]
+    assert [row.count for rows in each for row in rows] == [4, 3, 7] * 2
+    for whole, *parts in zip(found.of(None), *each, strict=True):
+        assert whole.psnr["input"] == pytest.approx(np.mean([row.psnr["input"] for row in parts]))
 
 
 def test_frames_are_counted_two_for_each_but_the_last_of_a_clip(identity_rows: dict[tuple[str, str], Row]) -> None:
@@ -190,8 +208,16 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     args = arguments(*QUICK)
     assert args.run(args) == 0
     text = capsys.readouterr().out
-    for word in ("blurred", "mixed", "sharp", "deblur", "middle", "joint", "identical", "eq. 7"):
+    for word in ("blurred", "mixed", "sharp", "deblur", "middle", "joint", "same", "flicker", "eq. 7"):
         assert word in text
+
+
+def test_dropping_every_other_frame_asks_for_the_middle_of_sharp_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    args = arguments(*QUICK, "--dropped", "--json")
+    assert args.run(args) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {row["inputs"] for row in report["rows"]} == {"sharp"}
+    assert "one every 2 frames" in " ".join(report["protocol"])
 
 
 def test_held_out_without_photographs_is_refused() -> None:

@@ -58,8 +58,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The path of seeded weights of a few hundred parameters, in which every stage changes something."""
     config = ModelConfig(
-        channels=(4, 6, 8), kernels=(3, 3, 3), unshuffle=2, gate_reduction=4, fusion="aligned", residual=True,
-        correlation=(1, 1, 0), correlation_channels=3, taps=(-0.5, 0.5), sharp_head=(6,), middle_head=(5,),
+        channels=(4, 6, 8), kernels=(3, 3, 3), unshuffle=2, gate_reduction=4, fusion="guided", residual=True,
+        taps=(-0.5, 0.5), sharp_head=(6,), middle_head=(5,), detail=4,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)

@@ -31,6 +31,8 @@ class Run:
         mix.begin(int((at(0)[FULL] if seed is None else seed) * T))
         self.levels: list[Level] = []
         self.lags: list[float] = []
+        self.delays: list[float] = []
+        self.mix = mix
         free, awake = 0.0, False
         for n in range(frames):
             begins = max(float(n), free)
@@ -42,6 +44,7 @@ class Run:
             mix.took(level, int(cost * T), int(awake and level < BYPASS))
             awake = level < BYPASS
             free = begins + cost
+            self.delays.append((free - n) * T)
             self.levels.append(level)
             self.lags.append(lag / T)
 
@@ -51,6 +54,17 @@ class Run:
 
 def steady(cost: Costs) -> Callable[[int], Costs]:
     return lambda _: cost
+
+
+@pytest.mark.parametrize("full", [1.3, 2.0, 2.6, 3.2, 4.5])
+def test_the_time_that_is_told_holds_for_all_but_one_frame_in_twenty(full: float) -> None:
+    run = Run(steady(costs(full, 0.6 * full, 0.25)), 2000)
+    lately = sorted(run.delays[-400:])
+    assert run.mix.taken == pytest.approx(lately[int(0.95 * len(lately)) - 1], rel=0.1)
+
+
+def test_where_no_turns_are_taken_no_time_is_told() -> None:
+    assert Run(steady(costs(0.6, 0.4, 0.1)), 300).mix.taken == 0
 
 
 @pytest.mark.parametrize("mode", list(LEVELS))

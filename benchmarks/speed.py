@@ -1,0 +1,295 @@
+"""How fast alanet is, beside what one would use instead, and beside what the machine could do: all in one run.
+
+    python benchmarks/speed.py [--sizes 640x352 1280x720 1920x1080] [--rounds 3] [--only NAME ...] [--json FILE]
+
+Every contender doubles the rate of a clip made for the purpose, in a process of its own, in turn (A B A B). What is
+told is the time of one more input frame: a run of many frames less a run of few, so that starting up counts nothing.
+From the medians: ms a frame, output frames a second, processor seconds a frame; and the largest memory of a process.
+
+    core               AlanetStream on tensors in memory, warm; pixels in, pixels out
+    vapoursynth        vspipe -c y4m with core.alanet.Enhance | ffmpeg -f null
+    gstreamer          gst-launch-1.0 filesrc ! y4mdec ! alanet ! fakesink, where .venv-gst is
+    enhance            alanet enhance --lossless (FFV1)
+    mvtools-flow, -block   vspipe with mvtools' FlowFPS or BlockFPS
+    minterpolate       ffmpeg -vf minterpolate=mi_mode=mci
+    vsrife             the network of vsrife's default, 4.25, in float32 as it runs on a CPU; random weights, whose
+                       speed is the same. Where the package is installed (pip install --no-deps vsrife).
+
+The roofline is that of `roofline.py`, with rates measured in the same run.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
+
+import alanet_core as alanet
+from benchmarks.roofline import as_dict, measure_machine, roofline
+
+ROOT = Path(__file__).resolve().parent.parent
+FEW, WARM_UP = 4, 3
+AREA = 640 * 352
+MB = 1e6
+
+_VPY = {
+    "vapoursynth": "clip = core.alanet.Enhance(clip)",
+    "mvtools-flow": "clip = twice(core.mv.FlowFPS)",
+    "mvtools-block": "clip = twice(core.mv.BlockFPS)",
+}
+_SCRIPT = """
+import vapoursynth as vs
+core = vs.core
+clip = core.bs.VideoSource({path!r}, cachemode=0)
+
+def twice(interpolate):
+    found = core.mv.Super(clip, pel=2)
+    back, forth = (core.mv.Analyse(found, isb=isb, blksize=16, overlap=8) for isb in (True, False))
+    return interpolate(clip, found, back, forth, num=60, den=1)
+
+{line}
+clip.set_output()
+"""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds and processor seconds of one more input frame, and MB of the largest process."""
+
+    wall: float
+    used: float
+    memory: float
+
+
+@dataclass
+class Clips:
+    """Lossless clips of this run, by size and length."""
+
+    folder: Path
+    made: dict[tuple[str, int], Path] = field(default_factory=dict)
+
+    def get(self, size: str, frames: int) -> Path:
+        """A y4m file: a slow zoom into a fractal, detailed everywhere."""
+        if (size, frames) not in self.made:
+            path = self.folder / f"{size}-{frames}.y4m"
+            source = f"mandelbrot=size={size}:rate=30:end_scale=0.1:end_pts=200,format=yuv420p"
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(frames), str(path)], check=True
+            )
+            self.made[size, frames] = path
+        return self.made[size, frames]
+
+
+def command(name: str, clip: Path, size: str, frames: int) -> tuple[str, dict[str, str]]:
+    """A shell line that doubles the clip, and what it needs in the environment."""
+    here = Path(sys.executable).parent
+    if name in ("core", "vsrife"):
+        return f"{sys.executable} {__file__} --alone {name} --sizes {size} --frames {frames}", {}
+    if name in _VPY:
+        script = clip.with_name(f"{name}-{clip.stem}.vpy")
+        script.write_text(_SCRIPT.format(path=str(clip), line=_VPY[name]))
+        return f"set -o pipefail; {here}/vspipe -c y4m {script} - | ffmpeg -v error -i - -f null -", {}
+    if name == "enhance":
+        out = clip.with_name("out.mkv")
+        return f"rm -f {out}; {here}/alanet enhance {clip} {out} --lossless", {}
+    if name == "minterpolate":
+        return f"ffmpeg -v error -i {clip} -vf minterpolate=fps=60:mi_mode=mci -f null -", {}
+    python = ROOT / ".venv-gst/bin/python"
+    environment = {
+        "GST_PLUGIN_PATH": str(ROOT / "alanet_gst"),
+        "GST_REGISTRY": str(clip.with_name("registry.bin")),
+        "ALANET_SITE": str(next((ROOT / ".venv-gst/lib").glob("python*/site-packages"))),
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    return f"gst-launch-1.0 -q filesrc location={clip} ! y4mdec ! queue ! alanet ! queue ! fakesink", environment
+
+
+def usable(names: Sequence[str]) -> list[str]:
+    """Those whose programs are here."""
+    lacking = {
+        "vapoursynth": not (Path(sys.executable).parent / "vspipe").exists(),
+        "gstreamer": not (ROOT / ".venv-gst/bin/python").exists() or shutil.which("gst-launch-1.0") is None,
+        "vsrife": subprocess.run([sys.executable, "-c", "import vsrife"], capture_output=True, check=False).returncode,
+    }
+    for name in ("mvtools-flow", "mvtools-block"):
+        lacking[name] = lacking["vapoursynth"]
+    for name in names:
+        if lacking.get(name):
+            print(f"{name}: not installed, left out", file=sys.stderr)
+    return [name for name in names if not lacking.get(name)]
+
+
+def run(line: str, environment: dict[str, str]) -> tuple[float, float, float]:
+    """-> wall seconds, processor seconds, MB of the largest process."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            ["bash", "-c", line], env={**os.environ, **environment}, stdout=out, stderr=errors, text=True
+        )
+        _, status, used = os.wait4(child.pid, 0)  # of the child and all that it has waited for
+        wall = time.perf_counter() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        errors.seek(0)
+        if child.returncode:
+            raise SystemExit(f"{line}\n{errors.read()[-2000:]}")
+        if " --alone " in line:  # measured inside, after warming up
+            alone = json.loads(out.read())
+            return alone["wall"], alone["used"], alone["memory"]
+    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MB
+
+
+def measure(name: str, size: str, clips: Clips, many: int) -> Round:
+    """One round of one contender."""
+    inside = name in ("core", "vsrife")
+    few = (0.0, 0.0, 0.0) if inside else run(*command(name, clips.get(size, FEW), size, FEW))
+    all_of_them = run(*command(name, clips.get(size, many), size, many))
+    more = many if inside else many - FEW
+    return Round((all_of_them[0] - few[0]) / more, (all_of_them[1] - few[1]) / more, all_of_them[2])
+
+
+def alone(name: str, size: str, frames: int) -> None:
+    """In a process of its own: a warm network, pixels in memory in, pixels in memory out."""
+    width, height = map(int, size.split("x"))
+    torch.manual_seed(0)
+    step = _our_step(height, width) if name == "core" else _rife_step(height, width)
+    for _ in range(WARM_UP):
+        step()
+    began, used = time.perf_counter(), time.process_time()
+    for _ in range(frames):
+        step()
+    wall, used = time.perf_counter() - began, time.process_time() - used
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB
+    print(json.dumps({"wall": wall, "used": used, "memory": memory}))
+
+
+def _frames(height: int, width: int) -> list[torch.Tensor]:
+    """Four frames of a picture that moves."""
+    small = torch.rand(1, 3, height // 8, width // 8)
+    picture = torch.nn.functional.interpolate(small, size=(height, width), mode="bicubic")[0].clamp(0, 1)
+    return [picture.roll((k, 3 * k), (1, 2)) for k in range(4)]
+
+
+def _our_step(height: int, width: int) -> Callable[[], object]:
+    stream = alanet.AlanetStream(alanet.load(), alanet.StreamConfig(scene_threshold=0))
+    frames = _frames(height, width)
+    count = iter(range(10**9))
+    return lambda: [pair.middle.cpu() for pair in stream.push(frames[next(count) % 4]) if pair.middle is not None]
+
+
+def _rife_step(height: int, width: int) -> Callable[[], object]:
+    from vsrife.IFNet_HDv3_v4_25 import Head, IFNet
+
+    rows, columns = -(-height // 64) * 64, -(-width // 64) * 64
+    frames = [torch.nn.functional.pad(x[None], (0, columns - width, 0, rows - height)) for x in _frames(height, width)]
+    network, head = IFNet().eval(), Head().eval()
+    across = torch.linspace(-1, 1, columns).view(1, 1, 1, columns).expand(1, 1, rows, columns)
+    down = torch.linspace(-1, 1, rows).view(1, 1, rows, 1).expand(1, 1, rows, columns)
+    grid, scale = torch.cat((across, down), 1), torch.tensor([(columns - 1) / 2, (rows - 1) / 2]).view(1, 2, 1, 1)
+    time_map = torch.full((1, 1, rows, columns), 0.5)
+    count, last = iter(range(10**9)), [head(frames[0])]
+
+    @torch.inference_mode()
+    def step() -> object:
+        n = next(count)
+        first, second = frames[n % 4], frames[(n + 1) % 4]
+        new = head(second)
+        made = network(first, second, time_map, scale, grid, last[0], new)
+        last[0] = new
+        return made
+
+    return step
+
+
+def table(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """The medians as Markdown."""
+    lines = [
+        "| size | what | ms a frame (spread) | output frames/s | processor s a frame | memory MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for size, contenders in found.items():
+        for name, x in contenders.items():
+            spread = f"{x['ms']:.1f} ({x['ms_low']:.1f} to {x['ms_high']:.1f})"
+            lines.append(f"| {size} | {name} | {spread} | {2e3 / x['ms']:.1f} | {x['cpu']:.3f} | {x['memory']:.0f} |")
+    return "\n".join(lines)
+
+
+NAMES = ("core", "vapoursynth", "gstreamer", "enhance", "mvtools-flow", "mvtools-block", "minterpolate", "vsrife")
+
+
+def main() -> None:
+    """Measure in turn, print the table and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", default=["640x352", "1280x720", "1920x1080"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--frames", type=int, default=28, help="of the longer run, at 640x352; fewer of larger pictures"
+    )
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--alone", choices=("core", "vsrife"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.alone:
+        alone(args.alone, args.sizes[0], args.frames)
+        return
+    names, found = usable(args.only), {}
+    dtype = alanet.load().dtype
+    with tempfile.TemporaryDirectory() as folder:
+        clips = Clips(Path(folder))
+        for size in args.sizes:
+            width, height = map(int, size.split("x"))
+            many = max(FEW + 4, round(args.frames * AREA / (width * height)))
+            rounds: dict[str, list[Round]] = {name: [] for name in names}
+            for _ in range(args.rounds):
+                for name in names:
+                    rounds[name].append(measure(name, size, clips, many))
+            found[size] = {name: _summary(each) for name, each in rounds.items()}
+    machine = measure_machine(dtype)
+    limits = {
+        f"{name} at {size}": roofline(preset.config, tuple(map(int, size.split("x"))), dtype, machine)
+        for name, preset in alanet.presets().items()
+        for size in args.sizes
+    }
+    print(table(found))
+    for name, limit in limits.items():
+        print(f"roofline of {name}: {limit['roofline_ms']:.1f} ms, {limit['gflop']:.1f} GFLOP")
+    rates = as_dict(machine)
+    print(
+        f"{dtype}: convolution {rates['convolution']} and matrix {rates['matrix']} GFLOP/s, copy {rates['memory']} GB/s"
+    )
+    if args.json:
+        report = {
+            "machine": rates,
+            "dtype": str(dtype),
+            "limits": limits,
+            "found": found,
+            "threads": torch.get_num_threads(),
+        }
+        args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _summary(rounds: list[Round]) -> dict[str, float]:
+    walls = [1e3 * one.wall for one in rounds]
+    return {
+        "ms": statistics.median(walls),
+        "ms_low": min(walls),
+        "ms_high": max(walls),
+        "cpu": statistics.median(one.used for one in rounds),
+        "memory": max(one.memory for one in rounds),
+    }
+
+
+if __name__ == "__main__":
+    main()
