@@ -1,5 +1,7 @@
 """The few parts that every stage is made of."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,6 +25,18 @@ def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def of_parts(layer: nn.Conv2d, parts: Iterable[Tensor]) -> Tensor:
+    """The convolution of the parts' concatenation along the channels, which is never made: a sum of convolutions."""
+    total, start = None, 0
+    for part in parts:
+        weight = layer.weight[:, start : start + part.shape[1]]
+        bias = layer.bias if total is None else None
+        made = F.conv2d(part, weight, bias, padding=layer.padding)
+        total, start = made if total is None else total + made, start + part.shape[1]
+    assert total is not None
+    return total
 
 
 def upsample(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ Those give no picture but a filter for every pixel: weights for places along its
 counted in parts of the motion); and shares of what the neighbours show. Kernel prediction: Bako et al. 2017.
 """
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model import classical
-from alanet_core.model.blocks import DoubleConv, activate, bounded, conv, head, upsample, zero
+from alanet_core.model.blocks import DoubleConv, activate, bounded, conv, head, of_parts, upsample, zero
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
 from alanet_core.model.classical import Planes
 from alanet_core.model.motion import gather, ground, like, positions, sample, sample_along, unfold, warp
@@ -51,11 +52,10 @@ class GuidedLevel(nn.Module):
 
     def forward(self, z: Tensor, flow: Tensor, features: Features, planes: Planes) -> tuple[Tensor, Tensor]:
         flow = _settled(flow, planes)
-        a, b = gather(features.a, flow[:, :2]), gather(features.b, flow[:, 2:])
-        parts = [z, a, b, like(torch.asinh(flow / FLOW_SCALE), z), like(_changes(flow, planes), z)]
-        if features.own is not None:
-            parts.append(features.own)
-        z = self.fuse(activate(self.reduce(torch.cat(parts, 1))))
+        found = like(torch.cat((torch.asinh(flow / FLOW_SCALE), _changes(flow, planes)), 1), z)
+        own = () if features.own is None else (features.own,)
+        moved = (gather(x, to) for x, to in ((features.a, flow[:, :2]), (features.b, flow[:, 2:])))
+        z = self.fuse(activate(of_parts(self.reduce, itertools.chain((z,), moved, (found,), own))))
         return z, flow + self.flow(z).float()
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alanet_core.model import classical
-from alanet_core.model.blocks import bounded
+from alanet_core.model.blocks import bounded, conv, of_parts
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
 from alanet_core.model.classical import Planes
 from alanet_core.model.motion import gather, ground, positions, sample_along, unfold, warp
@@ -109,6 +109,12 @@ def test_sampling_along_a_path_is_warping_by_parts_of_it() -> None:
     made = sample_along(plane, velocity, (-1.0, 0.5, 0.0), positions(start + ground(12, 20, start), plane))
     expected = torch.cat([warp(plane, start + f * velocity) for f in (-1.0, 0.5, 0.0)], 1)
     torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
+
+
+def test_a_convolution_of_parts_is_that_of_their_concatenation() -> None:
+    layer = conv(9, 5, 3)
+    parts = [torch.rand(2, channels, 6, 7) for channels in (4, 3, 2)]
+    torch.testing.assert_close(of_parts(layer, iter(parts)), layer(torch.cat(parts, 1)), atol=1e-5, rtol=0)
 
 
 def test_a_correction_is_bounded_as_by_tanh() -> None:
