@@ -7,6 +7,7 @@ and VapourSynth's `vspipe` with the plug-in mvtools, which is asked as a program
 import importlib
 import importlib.util
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -77,7 +78,12 @@ def mvtools(frames: Sequence[Tensor]) -> list[Tensor]:
         script.write_text(_SCRIPT.format(path=str(Path(folder) / "clip.npy")))
         program = find_vspipe()
         assert program is not None
-        done = subprocess.run([program, str(script), "-"], capture_output=True, check=False)
+        # VapourSynth learns which Python its scripts run in from a file, here one of this run alone.
+        environment = os.environ | {"XDG_CONFIG_HOME": folder}
+        subprocess.run(
+            [Path(program).with_name("vapoursynth"), "config"], env=environment, capture_output=True, check=False
+        )
+        done = subprocess.run([program, str(script), "-"], env=environment, capture_output=True, check=False)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise RefusedError(must("mvtools", "able to run", reason, "leave it out of --baselines"))
