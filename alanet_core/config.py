@@ -88,6 +88,10 @@ class ModelConfig:
                     "its generators read the frames on both sides",
                 )
             )
+        if not self.taps or self.taps != tuple(-tap for tap in reversed(self.taps)):
+            raise ConfigError(
+                must("taps", f"mirrored, for fusion='{self.fusion}'", self.taps, "use (-0.7, -0.35, 0.35, 0.7)")
+            )
         if not (self.sharp_head and self.middle_head):
             raise ConfigError(
                 must(

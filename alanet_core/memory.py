@@ -13,13 +13,13 @@ from alanet_core.latent import Window
 from alanet_core.model import Alanet
 from alanet_core.streaming.ring import LatentRing
 
-# What kernels take for themselves beside the tensors that can be counted (layouts of convolutions, sums in float32): with
-# MALLOC_MMAP_THRESHOLD_=1048576 in the environment, so that glibc's allocator keeps nothing, the peak of `fast` at
+# What kernels take for themselves beside the tensors that can be counted (layouts of convolutions, sums in float32).
+# With MALLOC_MMAP_THRESHOLD_=1048576 in the environment, so that glibc's allocator keeps nothing, the peak of `fast` at
 # 1920x1080 on a CPU came to 1.013 and 1.015 times the tensors' sum in float32, and to 1.026 to 1.031 times in bfloat16
 # (1.055 and 1.059 beside other tests).
 BESIDE = 1.03
-# What that allocator keeps: in 20 runs of an earlier `fast` the peak came to 1.09 to 1.25 times the sum in float32, and to
-# 1.21 to 1.45 times in bfloat16.
+# What that allocator keeps: in 20 runs of an earlier `fast` the peak came to 1.09 to 1.25 times the sum in float32, and
+# to 1.21 to 1.45 times in bfloat16.
 KEPT = 1.28
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from alanet_core import Alanet, AlanetStream, StreamConfig, identity_model, load, presets
+from alanet_core import Alanet, AlanetStream, ConfigError, ModelConfig, StreamConfig, identity_model, load, presets
 from alanet_core.model import encode_clip, render
 
 
@@ -49,6 +49,20 @@ def test_the_small_network_is_as_large_and_costly_as_said() -> None:
         render(model, latents, 1)
     total = encode.get_total_flops() / 3 + generate.get_total_flops()
     assert total / 1e9 == pytest.approx(19.7, abs=0.1)
+
+
+@pytest.mark.parametrize("taps", [(), (-0.5, 0.25), (0.25, 0.5)])
+def test_a_filter_whose_places_are_not_mirrored_is_refused(taps: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"^taps must be mirrored, for fusion='guided', got"):
+        ModelConfig(
+            channels=(4, 8),
+            kernels=(3, 3),
+            gate_reduction=4,
+            fusion="guided",
+            taps=taps,
+            sharp_head=(4,),
+            middle_head=(4,),
+        )
 
 
 @pytest.mark.parametrize("name", list(presets()))

@@ -16,7 +16,7 @@ def latent(value: float) -> Latent:
 
 
 def shape(window: int, fusion: str) -> ModelConfig:
-    guided = {"sharp_head": (4,), "middle_head": (4,)} if fusion != "mean" else {}
+    guided = {"taps": (-0.5, 0.5), "sharp_head": (4,), "middle_head": (4,)} if fusion != "mean" else {}
     return ModelConfig(window=window, channels=(4, 8), kernels=(3, 3), gate_reduction=4, fusion=fusion, **guided)
 
 
