@@ -105,9 +105,9 @@ class GuidedPath(nn.Module):
         """Brightness at every size that motion is looked for."""
         return _planes(earlier, later, own, self.unshuffle.bit_length() - 2 + len(self.levels) + COARSER)
 
-    def detail(self, z: Tensor, strip: Strip) -> Tensor:
-        """The features of a strip at the size where the last convolutions work."""
-        return unfold(self.unfold(z[:, :, strip.at(self.unshuffle)]), self.unshuffle // self.fold)
+    def detail(self, folded: Tensor, strip: Strip) -> Tensor:
+        """Of what `unfold` has made of the whole picture, a strip at the size where the last convolutions work."""
+        return unfold(folded[:, :, strip.at(self.unshuffle)], self.unshuffle // self.fold)
 
 
 def _planes(earlier: Latent, later: Latent, own: Latent | None, levels: int) -> list[Planes]:
@@ -165,9 +165,11 @@ class GuidedSharp(nn.Module):
         bright = CHANGE_SCALE * _light(own.pixels)
         smeared = smear(_light(own.pixels), (coarse[:, 2:] - coarse[:, :2]) / 2, self.taps, self.path.unshuffle)
         z = torch.cat((z, like(smeared, z)), 1)
+        folded, gate = self.path.unfold(z), torch.sigmoid(self.blurred(z).float())
+        del z
 
         def fine(strip: Strip) -> Tensor:
-            rows, features = strip.at(1), self.path.detail(z, strip)
+            rows, features = strip.at(1), self.path.detail(folded, strip)
             here, there = cells(own.pixels[:, :, rows], side), cells(bright[:, :, rows], side)
             flow = _last_word(coarse[:, :, strip.at(self.path.unshuffle)], finest, strip.top // side)
             flows[len(self.path.levels) :] = [flow]
@@ -181,7 +183,7 @@ class GuidedSharp(nn.Module):
             seen = torch.cat((there / CHANGE_SCALE, along, CHANGE_SCALE * _light(a), CHANGE_SCALE * _light(b)), 1)
             out = as_cells(self.head(torch.cat((features, as_channels(seen, side, features)), 1)), side)
             weights, shares, rest = torch.split(out, [len(self.taps), 2, 3], 1)
-            weights = weights * for_cells(self._gate(z, strip), side)
+            weights = weights * for_cells(self._grown(gate[:, :, strip.at(self.path.unshuffle)]), side)
             return joined(
                 here + _filtered(weights, along) + shares[:, :1] * a + shares[:, 1:] * b + bounded(rest), side
             )
@@ -189,9 +191,8 @@ class GuidedSharp(nn.Module):
         height = own.pixels.shape[2]
         return by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle), flows
 
-    def _gate(self, z: Tensor, strip: Strip) -> Tensor:
-        """0 where the frame is sharp, 1 where it is blurred, where the last convolutions work."""
-        gate = torch.sigmoid(self.blurred(z[:, :, strip.at(self.path.unshuffle)]).float())
+    def _grown(self, gate: Tensor) -> Tensor:
+        """0 where the frame is sharp, 1 where it is blurred: at the size where the last convolutions work."""
         return upsample(gate) if self.path.unshuffle > self.fold else gate
 
 
@@ -219,10 +220,12 @@ class GuidedMiddle(nn.Module):
         """The picture, and the flows by level that led to it; after the last level's, that of the last strip."""
         planes = self.path.planes(own, following, None)
         z, flows = self.path(z, own, following, None, planes)
+        folded = self.path.unfold(z)
+        del z
         side, coarse, finest = self.fold, flows[-1], planes[self.fold.bit_length() - 1]
 
         def fine(strip: Strip) -> Tensor:
-            features = self.path.detail(z, strip)
+            features = self.path.detail(folded, strip)
             flow = _last_word(coarse[:, :, strip.at(self.path.unshuffle)], finest, strip.top // side)
             flows[len(self.path.levels) :] = [flow]
             flow = cells(grown(flow, own.pixels.shape[3]), side)

@@ -29,7 +29,7 @@ def tiny() -> Callable[..., Alanet]:
             model = Alanet(config(window, fusion), f"tiny-{fusion}-{window}")
             for parameter in model.parameters():
                 if not parameter.any():
-                    torch.nn.init.normal_(parameter, std=0.05)
+                    torch.nn.init.normal_(parameter, std=0.03)
         return model.eval().requires_grad_(False)
 
     return make
