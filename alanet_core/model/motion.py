@@ -71,7 +71,8 @@ def sample_along(x: Tensor, velocity: Tensor, fractions: tuple[float, ...], begi
     """
     batch, _, height, width = velocity.shape
     steps = velocity.new_tensor(fractions)[:, None, None, None]
-    where = torch.addcmul(begin[:, None], spans(velocity, x)[:, None], steps)  # [B, fractions, h, w, 2]
+    # Not addcmul: it rounds once or twice as the place in memory has it, so that strips would differ from the whole.
+    where = begin[:, None] + spans(velocity, x)[:, None] * steps  # [B, fractions, h, w, 2]
     planes = x[:, None].expand(batch, len(fractions), *x.shape[1:])
     return sample(planes.flatten(0, 1), where.flatten(0, 1)).view(batch, len(fractions), height, width)
 
