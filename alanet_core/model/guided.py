@@ -183,7 +183,7 @@ class GuidedSharp(nn.Module):
             seen = torch.cat((there / CHANGE_SCALE, along, CHANGE_SCALE * _light(a), CHANGE_SCALE * _light(b)), 1)
             out = as_cells(self.head(torch.cat((features, as_channels(seen, side, features)), 1)), side)
             weights, shares, rest = torch.split(out, [len(self.taps), 2, 3], 1)
-            weights = weights * for_cells(self._grown(gate[:, :, strip.at(self.path.unshuffle)]), side)
+            weights = weights * for_cells(self._wanted(gate[:, :, strip.at(self.path.unshuffle)]), side)
             return joined(
                 here + _filtered(weights, along) + shares[:, :1] * a + shares[:, 1:] * b + bounded(rest), side
             )
@@ -191,7 +191,7 @@ class GuidedSharp(nn.Module):
         height = own.pixels.shape[2]
         return by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle), flows
 
-    def _grown(self, gate: Tensor) -> Tensor:
+    def _wanted(self, gate: Tensor) -> Tensor:
         """0 where the frame is sharp, 1 where it is blurred: at the size where the last convolutions work."""
         return upsample(gate) if self.path.unshuffle > self.fold else gate
 

@@ -16,7 +16,7 @@ class Task:
     """One output pair.
 
     n: its input frame. window: W frame numbers in time order, clamped into the shot, n in the centre.
-    previous, following: the neighbours that an aligned generator reads; n itself at the end of a shot.
+    previous, following: the neighbours that a guided generator reads; n itself at the end of a shot.
     middle: "between" n and n+1, "cut" where n+1 begins another shot, "end" where there is no n+1.
     """
 

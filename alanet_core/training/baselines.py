@@ -27,8 +27,7 @@ Baseline = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 _FROM_GBR = [2, 0, 1]  # vspipe writes green, blue, red
 
-DEFAULT = ("blend",)
-NAMES = (*DEFAULT, "dis", "mvtools")
+NAMES = ("blend", "dis", "mvtools")
 
 
 def baselines(names: Sequence[str]) -> Mapping[str, Baseline]:

@@ -112,7 +112,7 @@ def evaluate(
 
     others: what to compare the middle frames with, by name. progress: called before each clip and kind.
     """
-    tallies: dict[tuple[str, InputKind, str], _Scores] = {}
+    tallies: dict[tuple[int, InputKind, str], _Scores] = {}
     wobble: dict[InputKind, dict[str, list[float]]] = {}
     names: list[str] = []
     for number, clip in enumerate(clips):
@@ -122,13 +122,14 @@ def evaluate(
             made = protocol.inputs(clip.frames, kind, number)
             outputs = _outputs(enhance, made, others)
             for output, method, score in _scores(outputs, made, split=kind == "mixed"):
-                tallies.setdefault((clip.name, kind, output), {}).setdefault(method, []).append(score)
+                tallies.setdefault((number, kind, output), {}).setdefault(method, []).append(score)
             for method, (sharp, middle) in outputs.items():
                 wobble.setdefault(kind, {}).setdefault(method, []).extend(_wobble(sharp, middle, made))
     rows = []
-    for clip_name, chosen in ((None, names), *((name, [name]) for name in names)):
+    every = range(len(names))  # by number: two files may share a name
+    for clip_name, chosen in ((None, every), *((name, every[n : n + 1]) for n, name in enumerate(names))):
         for kind, output in itertools.product(kinds, _OUTPUTS):
-            parts = [tallies[key] for name in chosen if (key := (name, kind, output)) in tallies]
+            parts = [tallies[key] for n in chosen if (key := (n, kind, output)) in tallies]
             if parts:
                 scores = {method: [score for part in parts for score in part[method]] for method in parts[0]}
                 rows.append(_row(clip_name, kind, output, scores))

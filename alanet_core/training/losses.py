@@ -15,8 +15,8 @@ CHARBONNIER = 1e-3
 SOFT = 2e-2
 """The same for sharp frames. Where most of them come in sharp already, L1 sets the correction to exactly nothing.
 
-L1 asks for the median, and the median of those corrections is nothing: 10,000 samples with CHARBONNIER taught no
-deblurring at all, where the same with SOFT began at once.
+L1 asks for the median, and the median of those corrections is nothing: 14,000 samples with CHARBONNIER taught no
+deblurring at all; with SOFT a first tenth of a decibel came within 4,000.
 """
 
 _BANDS = 3

@@ -63,6 +63,12 @@ def test_each_clip_has_its_own_rows(drawn: list[EvalClip]) -> None:
         assert whole.psnr["input"] == pytest.approx(np.mean([row.psnr["input"] for row in parts]))
 
 
+def test_two_clips_of_one_name_are_two(drawn: list[EvalClip]) -> None:
+    clips = [EvalClip("same", clip.frames) for clip in drawn]
+    found = evaluate(stream_enhancer(identity_model()), clips, SMALL, kinds=["blurred"])
+    assert [row.count for row in found.rows] == [8, 6, 14] + [4, 3, 7] * 2
+
+
 def test_frames_are_counted_two_for_each_but_the_last_of_a_clip(identity_rows: dict[tuple[str, str], Row]) -> None:
     for kind in ("blurred", "mixed", "sharp"):
         assert [identity_rows[kind, output].count for output in ("deblur", "middle", "joint")] == [8, 6, 14]
