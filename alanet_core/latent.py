@@ -34,11 +34,13 @@ class Latent:
 
     skips: features of the levels above the bottleneck, finest first, each [B, C, h, w].
     pixels: the padded picture, [B, 3, H, W] float32.
+    light: its brightness at 1, 1/2, 1/4 ... of the size, [B, 1, ...] float32 each, where motion is looked for in it.
     """
 
     core: Core
     skips: tuple[Tensor, ...]
     pixels: Tensor
+    light: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ worst gain first. OpenCV and mvtools take part where they are installed.
 """
 
 import argparse
+import dataclasses
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,8 +143,9 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--frames", type=int, default=5)
     args = parser.parse_args()
-    shape = {"length": 1, "stride": 2} if args.dropped else {}
-    protocol = Protocol(frames=args.frames, **shape)
+    protocol = Protocol(frames=args.frames)
+    if args.dropped:
+        protocol = dataclasses.replace(protocol, length=1, stride=2)
     model, others = alanet.load(args.model), available()
     scenes = []
     for path in find_clips(args.clips):

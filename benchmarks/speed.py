@@ -1,10 +1,12 @@
 """How fast alanet is, beside what one would use instead, and beside what the machine could do: all in one run.
 
-    python benchmarks/speed.py [--sizes 640x352 1280x720 1920x1080] [--rounds 3] [--only NAME ...] [--json FILE]
+    python benchmarks/speed.py [--sizes 640x352 1280x720 1920x1080] [--rounds 3] [--only NAME ...]
+                               [--json benchmarks/speed.json]
 
 Every contender doubles the rate of a clip made for the purpose, in a process of its own, in turn (A B A B). What is
 told is the time of one more input frame: a run of many frames less a run of few, so that starting up counts nothing.
-From the medians: ms a frame, output frames a second, processor seconds a frame; and the largest memory of a process.
+From the medians: ms a frame, output frames a second, those of a processor second; and the largest memory of a process.
+`speed_report.py` makes the tables and the picture of the JSON.
 
     core               AlanetStream on tensors in memory, warm; pixels in, pixels out
     vapoursynth        vspipe -c y4m with core.alanet.Enhance | ffmpeg -f null
@@ -15,10 +17,11 @@ From the medians: ms a frame, output frames a second, processor seconds a frame;
     vsrife             the network of vsrife's default, 4.25, in float32 as it runs on a CPU; random weights, whose
                        speed is the same. Where the package is installed (pip install --no-deps vsrife).
 
-The roofline is that of `roofline.py`, with rates measured in the same run.
+The roofline is that of `roofline.py`, with rates measured in the same run; beside it, every preset's core.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import resource
@@ -38,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a scri
 
 import alanet_core as alanet
 from benchmarks.roofline import as_dict, measure_machine, roofline
+from benchmarks.speed_report import page
 
 ROOT = Path(__file__).resolve().parent.parent
 FEW, WARM_UP = 4, 3
@@ -66,11 +70,15 @@ clip.set_output()
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds and processor seconds of one more input frame, and MB of the largest process."""
+    """Seconds and processor seconds of one more input frame, and MB of the largest process.
+
+    times: seconds from each frame's coming to its pair's being there, where that is measured.
+    """
 
     wall: float
     used: float
     memory: float
+    times: tuple[float, ...] = ()
 
 
 @dataclass
@@ -95,7 +103,7 @@ class Clips:
 def command(name: str, clip: Path, size: str, frames: int) -> tuple[str, dict[str, str]]:
     """A shell line that doubles the clip, and what it needs in the environment."""
     here = Path(sys.executable).parent
-    if name in ("core", "vsrife"):
+    if name in _ALONE:
         return f"{sys.executable} {__file__} --alone {name} --sizes {size} --frames {frames}", {}
     if name in _VPY:
         script = clip.with_name(f"{name}-{clip.stem}.vpy")
@@ -131,8 +139,8 @@ def usable(names: Sequence[str]) -> list[str]:
     return [name for name in names if not lacking.get(name)]
 
 
-def run(line: str, environment: dict[str, str]) -> tuple[float, float, float]:
-    """-> wall seconds, processor seconds, MB of the largest process."""
+def run(line: str, environment: dict[str, str]) -> Round:
+    """The whole of a shell line."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
         child = subprocess.Popen(
@@ -146,33 +154,34 @@ def run(line: str, environment: dict[str, str]) -> tuple[float, float, float]:
         if child.returncode:
             raise SystemExit(f"{line}\n{errors.read()[-2000:]}")
         if " --alone " in line:  # measured inside, after warming up
-            alone = json.loads(out.read())
-            return alone["wall"], alone["used"], alone["memory"]
-    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MB
+            return Round(**json.loads(out.read()))
+    return Round(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MB)
 
 
 def measure(name: str, size: str, clips: Clips, many: int) -> Round:
     """One round of one contender."""
-    inside = name in ("core", "vsrife")
-    few = (0.0, 0.0, 0.0) if inside else run(*command(name, clips.get(size, FEW), size, FEW))
     all_of_them = run(*command(name, clips.get(size, many), size, many))
-    more = many if inside else many - FEW
-    return Round((all_of_them[0] - few[0]) / more, (all_of_them[1] - few[1]) / more, all_of_them[2])
+    if name in _ALONE:
+        return dataclasses.replace(all_of_them, wall=all_of_them.wall / many, used=all_of_them.used / many)
+    few, more = run(*command(name, clips.get(size, FEW), size, FEW)), many - FEW
+    return Round((all_of_them.wall - few.wall) / more, (all_of_them.used - few.used) / more, all_of_them.memory)
 
 
 def alone(name: str, size: str, frames: int) -> None:
     """In a process of its own: a warm network, pixels in memory in, pixels in memory out."""
     width, height = map(int, size.split("x"))
     torch.manual_seed(0)
-    step = _our_step(height, width) if name == "core" else _rife_step(height, width)
+    step = _rife_step(height, width) if name == "vsrife" else _our_step(_ALONE[name], height, width)
     for _ in range(WARM_UP):
         step()
-    began, used = time.perf_counter(), time.process_time()
+    used, times = time.process_time(), []
     for _ in range(frames):
+        began = time.perf_counter()
         step()
-    wall, used = time.perf_counter() - began, time.process_time() - used
+        times.append(time.perf_counter() - began)
+    used = time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB
-    print(json.dumps({"wall": wall, "used": used, "memory": memory}))
+    print(json.dumps({"wall": sum(times), "used": used, "memory": memory, "times": times}))
 
 
 def _frames(height: int, width: int) -> list[torch.Tensor]:
@@ -182,8 +191,9 @@ def _frames(height: int, width: int) -> list[torch.Tensor]:
     return [picture.roll((k, 3 * k), (1, 2)) for k in range(4)]
 
 
-def _our_step(height: int, width: int) -> Callable[[], object]:
-    stream = alanet.AlanetStream(alanet.load(), alanet.StreamConfig(scene_threshold=0))
+def _our_step(preset: str, height: int, width: int) -> Callable[[], object]:
+    model = alanet.load(preset, allow_untrained=True)
+    stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
     frames = _frames(height, width)
     count = iter(range(10**9))
     return lambda: [pair.middle.cpu() for pair in stream.push(frames[next(count) % 4]) if pair.middle is not None]
@@ -213,18 +223,8 @@ def _rife_step(height: int, width: int) -> Callable[[], object]:
     return step
 
 
-def table(found: dict[str, dict[str, dict[str, float]]]) -> str:
-    """The medians as Markdown."""
-    lines = [
-        "| size | what | ms a frame (spread) | output frames/s | processor s a frame | memory MB |",
-        "|---|---|---|---|---|---|",
-    ]
-    for size, contenders in found.items():
-        for name, x in contenders.items():
-            spread = f"{x['ms']:.1f} ({x['ms_low']:.1f} to {x['ms_high']:.1f})"
-            lines.append(f"| {size} | {name} | {spread} | {2e3 / x['ms']:.1f} | {x['cpu']:.3f} | {x['memory']:.0f} |")
-    return "\n".join(lines)
-
+_ALONE = {"core": "default", "vsrife": "", **{f"core of {name}": name for name in alanet.presets()}}
+"""What is measured in a process of its own, and the preset it takes."""
 
 NAMES = ("core", "vapoursynth", "gstreamer", "enhance", "mvtools-flow", "mvtools-block", "minterpolate", "vsrife")
 
@@ -239,7 +239,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--alone", choices=("core", "vsrife"), help=argparse.SUPPRESS)
+    parser.add_argument("--alone", choices=_ALONE, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.alone:
         alone(args.alone, args.sizes[0], args.frames)
@@ -257,37 +257,44 @@ def main() -> None:
                     rounds[name].append(measure(name, size, clips, many))
             found[size] = {name: _summary(each) for name, each in rounds.items()}
     machine = measure_machine(dtype)
-    limits = {
-        f"{name} at {size}": roofline(preset.config, tuple(map(int, size.split("x"))), dtype, machine)
-        for name, preset in alanet.presets().items()
-        for size in args.sizes
+    limits: dict[str, dict[str, float]] = {}
+    measured: dict[str, float] = {}
+    for name, preset in alanet.presets().items():
+        for size in args.sizes:
+            width, height = map(int, size.split("x"))
+            limits[f"{name} at {size}"] = roofline(preset.config, (width, height), dtype, machine)
+            line, _ = command(f"core of {name}", Path(), size, FEW)
+            measured[f"{name} at {size}"] = 1e3 * min(run(line, {}).wall for _ in range(args.rounds)) / FEW
+    report = {
+        "machine": as_dict(machine),
+        "dtype": str(dtype),
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "torch": torch.__version__,
+        "commit": subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip(),
+        "rounds": args.rounds,
+        "limits": limits,
+        "presets": measured,
+        "found": found,
     }
-    print(table(found))
-    for name, limit in limits.items():
-        print(f"roofline of {name}: {limit['roofline_ms']:.1f} ms, {limit['gflop']:.1f} GFLOP")
-    rates = as_dict(machine)
-    print(
-        f"{dtype}: convolution {rates['convolution']} and matrix {rates['matrix']} GFLOP/s, copy {rates['memory']} GB/s"
-    )
+    print(page(report))
     if args.json:
-        report = {
-            "machine": rates,
-            "dtype": str(dtype),
-            "limits": limits,
-            "found": found,
-            "threads": torch.get_num_threads(),
-        }
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _summary(rounds: list[Round]) -> dict[str, float]:
     walls = [1e3 * one.wall for one in rounds]
+    times = sorted(1e3 * one for each in rounds for one in each.times)
+    late = {f"p{part}": times[(len(times) * part - 1) // 100] for part in (50, 95, 99)} if times else {}
     return {
         "ms": statistics.median(walls),
         "ms_low": min(walls),
         "ms_high": max(walls),
         "cpu": statistics.median(one.used for one in rounds),
         "memory": max(one.memory for one in rounds),
+        **late,
     }
 
 

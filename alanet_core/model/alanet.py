@@ -6,9 +6,10 @@ from torch import Tensor, nn
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.attention import LatentAttention
+from alanet_core.model.classical import pyramid
 from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
-from alanet_core.model.guided import GuidedMiddle, GuidedSharp
+from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
 
 _GENERATORS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "mean": (SharpGenerator, MiddleGenerator),
@@ -49,7 +50,8 @@ class Alanet(nn.Module):
         area: true (height, width), which the gates pool over.
         """
         *skips, features = self.encoder(pixels.to(self.dtype))
-        return Latent(self.attention.describe(features, area), tuple(skips), pixels)
+        light = pyramid(pixels, halvings(self.config)) if self.config.fusion == "guided" else ()
+        return Latent(self.attention.describe(features, area), tuple(skips), pixels, light)
 
     def attend(self, window: Window, *, sharp: bool = True, middle: bool = True) -> Attended:
         """M: z_n (eq. 5) and, where the window has a following frame, z_{n+1/2} (eq. 6)."""

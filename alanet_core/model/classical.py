@@ -4,6 +4,7 @@ They know small and precise motion from the first day, which a network learns sl
 occlusion, repetition, small things that move far) is left to the learned corrections of `guided.py`.
 """
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -29,12 +30,17 @@ class Planes(NamedTuple):
     own: Tensor | None
 
 
-def pyramid(pixels: Tensor, levels: int) -> list[Tensor]:
+def brightness(x: Tensor) -> Tensor:
+    """The mean of the colours: [B, 3, h, w] -> [B, 1, h, w]; a fifth of the time of x.mean(1) on a CPU."""
+    return (x[:, :1] + x[:, 1:2] + x[:, 2:]) / 3
+
+
+def pyramid(pixels: Tensor, levels: int) -> tuple[Tensor, ...]:
     """Brightness of [B, 3, H, W] at 1, 1/2, 1/4 ... of the size: `levels` halvings, odd sizes rounded up."""
-    planes = [pixels.mean(1, keepdim=True)]
+    planes = [brightness(pixels)]
     for _ in range(levels):
         planes.append(F.avg_pool2d(planes[-1], 2, ceil_mode=True))
-    return planes
+    return tuple(planes)
 
 
 @torch.no_grad()
@@ -71,10 +77,20 @@ def mean(x: Tensor, side: int) -> Tensor:
         total = padded.narrow(dim, 0, size) + padded.narrow(dim, 1, size)
         for start in range(2, side):
             total += padded.narrow(dim, start, size)
-        places = torch.arange(size, device=x.device)
-        counts = 1 + places.clamp(max=reach) + places.flip(0).clamp(max=reach)
+        counts = _counts(size, reach, x.device)
         x = total / (counts if dim == 3 else counts[:, None])
     return x
+
+
+@functools.lru_cache(maxsize=128)
+def _counts(size: int, reach: int, device: torch.device) -> Tensor:
+    """How many of 2 * reach + 1 neighbours along an axis lie in the picture: [size] float32."""
+    with torch.inference_mode(mode=False):  # it is kept, and may be wanted for training
+        places = torch.arange(size, device=device, dtype=torch.float32)
+        counts = 1 + places.clamp(max=reach) + places.flip(0).clamp(max=reach)
+    if device.type == "cuda":  # other streams will read it
+        torch.cuda.current_stream(device).synchronize()
+    return counts
 
 
 @torch.no_grad()

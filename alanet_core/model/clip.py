@@ -21,6 +21,7 @@ def encode_clip(model: Alanet, frames: Tensor, area: tuple[int, int] | None = No
             Core(at(whole.core.features, n), at(whole.core.gates, n)),
             tuple(at(skip, n) for skip in whole.skips),
             at(whole.pixels, n),
+            tuple(at(plane, n) for plane in whole.light),
         )
         for n in range(count)
     ]

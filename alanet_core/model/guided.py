@@ -20,14 +20,17 @@ from alanet_core.latent import Latent
 from alanet_core.model import classical
 from alanet_core.model.blocks import DoubleConv, activate, bounded, conv, head, of_parts, upsample, zero
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
-from alanet_core.model.classical import Planes
-from alanet_core.model.motion import gather, ground, like, positions, sample, sample_along, unfold, warp
-from alanet_core.model.smear import smear
+from alanet_core.model.classical import Planes, brightness
+from alanet_core.model.motion import gather, like, places, sample, sample_along, unfold, warp
+from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features; larger ones count by their logarithm
 CHANGE_SCALE = 10.0  # the same for differences of brightness
 FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to the later one (x, y)
+SURE, LEANING = 4.0, 0.6
+"""A frame counts as blurred above this logit, as sharp below. Whole pictures tell more than the crops of training."""
+
 COARSER = 2  # levels above the bottleneck, where the classical estimate begins
 
 
@@ -37,6 +40,18 @@ class Features(NamedTuple):
     a: Tensor
     b: Tensor
     own: Tensor | None
+
+
+class Traced(NamedTuple):
+    """What a generator makes, and what it found on the way.
+
+    picture: [B, 3, H, W] float32. flows: pairs of flows [B, 4, h, w] by level, coarsest first; after the last level's,
+    that of the last strip. blurred: [B, frames] float32, for each frame the logit of its being blurred, earliest first.
+    """
+
+    picture: Tensor
+    flows: list[Tensor]
+    blurred: Tensor
 
 
 class GuidedLevel(nn.Module):
@@ -82,8 +97,8 @@ class GuidedPath(nn.Module):
             GuidedLevel(inputs, outputs, own=own)
             for inputs, outputs in zip((channels[0], *channels[:-1]), channels, strict=True)
         )
-        cues = len(config.taps) // 2 if own else 0
-        self.unfold = conv(channels[-1] + cues, config.detail * (config.unshuffle // config.fold) ** 2, 1)
+        told = 3 + len(config.taps) // 2 if own else 2  # of each frame, whether it is blurred; of the own one, where
+        self.unfold = conv(channels[-1] + told, config.detail * (config.unshuffle // config.fold) ** 2, 1)
         # rows on either side of a strip: the flow's way up twice, and what a classical step reads
         self.margin = config.fold * (2 + classical.REACH)
 
@@ -101,19 +116,20 @@ class GuidedPath(nn.Module):
             flows.append(flow)
         return z, flows
 
-    def planes(self, earlier: Latent, later: Latent, own: Latent | None) -> list[Planes]:
-        """Brightness at every size that motion is looked for."""
-        return _planes(earlier, later, own, self.unshuffle.bit_length() - 2 + len(self.levels) + COARSER)
-
     def detail(self, folded: Tensor, strip: Strip) -> Tensor:
         """Of what `unfold` has made of the whole picture, a strip at the size where the last convolutions work."""
         return unfold(folded[:, :, strip.at(self.unshuffle)], self.unshuffle // self.fold)
 
 
-def _planes(earlier: Latent, later: Latent, own: Latent | None, levels: int) -> list[Planes]:
-    a, b = classical.pyramid(earlier.pixels, levels), classical.pyramid(later.pixels, levels)
-    c = classical.pyramid(own.pixels, levels) if own else [None] * (levels + 1)
-    return [Planes(*planes) for planes in zip(a, b, c, strict=True)]
+def halvings(config: ModelConfig) -> int:
+    """How often brightness is halved in size to look for motion: to above the bottleneck."""
+    return config.unshuffle.bit_length() - 2 + len(config.channels) + COARSER
+
+
+def _planes(earlier: Latent, later: Latent, own: Latent | None) -> list[Planes]:
+    """Brightness at every size that motion is looked for."""
+    none = (None,) * len(earlier.light)
+    return [Planes(*x) for x in zip(earlier.light, later.light, own.light if own else none, strict=True)]
 
 
 def _features(earlier: Latent, later: Latent, own: Latent | None, level: int) -> Features:
@@ -146,26 +162,31 @@ class GuidedSharp(nn.Module):
         self.taps, self.fold = config.taps, config.fold
         cells, taps = config.fold**2, len(config.taps)
         self.path = GuidedPath(config, own=True)
-        # How far a filter is wanted at all: sharp frames lack nothing. A factor of its own is learnt at once.
-        self.blurred = conv(config.channels[0] + taps // 2, 1, 1)
+        # Sharp frames want no filter. That a factor of its own says so is learnt at once.
+        self.blurred = Blurred(config.taps)
         self.head = head(config.detail + cells * (taps + 3), config.sharp_head, cells * (taps + 2 + 3))
         zero(self.head[-1])
         self.margin = self.path.margin + config.fold * len(self.head)
 
     def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:
-        return self.trace(z, previous, own, following, tile=tile)[0]
+        return self.trace(z, previous, own, following, tile=tile).picture
 
     def trace(
-        self, z: Tensor, previous: Latent, own: Latent, following: Latent, *, tile: int = 0
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The picture, and the flows by level that led to it; after the last level's, that of the last strip."""
-        planes = self.path.planes(previous, following, own)
+        self, z: Tensor, previous: Latent, own: Latent, following: Latent, *, told: Tensor | None = None, tile: int = 0
+    ) -> Traced:
+        """The picture, and what led to it. told: [B, 3], 1 for a frame that is blurred, 0 for a sharp one, if known."""
+        planes = _planes(previous, following, own)
         z, flows = self.path(z, previous, following, own, planes)
         side, coarse, finest = self.fold, flows[-1], planes[self.fold.bit_length() - 1]
-        bright = CHANGE_SCALE * _light(own.pixels)
-        smeared = smear(_light(own.pixels), (coarse[:, 2:] - coarse[:, :2]) / 2, self.taps, self.path.unshuffle)
-        z = torch.cat((z, like(smeared, z)), 1)
-        folded, gate = self.path.unfold(z), torch.sigmoid(self.blurred(z).float())
+        light = planes[0].own
+        assert light is not None
+        bright = CHANGE_SCALE * light
+        velocity = (coarse[:, 2:] - coarse[:, :2]).detach() / 2
+        smeared = smear(light, velocity, self.taps, self.path.unshuffle)
+        blurred = _blurred(self.blurred, (planes[0].a, light, planes[0].b), velocity, self.taps, self.path.unshuffle)
+        told = _share(blurred) if told is None else told
+        folded = self.path.unfold(_with(z, told, smeared))
+        gate = for_cells(told[:, 1, None, None, None], side)
         del z
 
         def fine(strip: Strip) -> Tensor:
@@ -174,26 +195,24 @@ class GuidedSharp(nn.Module):
             flow = _last_word(coarse[:, :, strip.at(self.path.unshuffle)], finest, strip.top // side)
             flows[len(self.path.levels) :] = [flow]
             flow = cells(grown(flow, own.pixels.shape[3]), side)
-            still = _ground(flow, side, strip)
-            a = _moved(previous.pixels, still + flow[:, :2], side) - here
-            b = _moved(following.pixels, still + flow[:, 2:], side) - here
+            a, b = (
+                sample(for_cells(frame.pixels, side), places(to, frame.pixels, top=strip.top, side=side)) - here
+                for frame, to in ((previous, flow[:, :2]), (following, flow[:, 2:]))
+            )
             velocity = (flow[:, 2:] - flow[:, :2]).detach() / 2
-            light = for_cells(bright, side)
-            along = sample_along(light, velocity, self.taps, positions(still, light)) - there
-            seen = torch.cat((there / CHANGE_SCALE, along, CHANGE_SCALE * _light(a), CHANGE_SCALE * _light(b)), 1)
+            begin = places(torch.zeros_like(velocity), bright, top=strip.top, side=side)
+            along = sample_along(for_cells(bright, side), velocity, self.taps, begin) - there
+            changes = CHANGE_SCALE * brightness(a), CHANGE_SCALE * brightness(b)
+            seen = torch.cat((there / CHANGE_SCALE, along, *changes), 1)
             out = as_cells(self.head(torch.cat((features, as_channels(seen, side, features)), 1)), side)
             weights, shares, rest = torch.split(out, [len(self.taps), 2, 3], 1)
-            weights = weights * for_cells(self._wanted(gate[:, :, strip.at(self.path.unshuffle)]), side)
             return joined(
-                here + _filtered(weights, along) + shares[:, :1] * a + shares[:, 1:] * b + bounded(rest), side
+                here + gate * _filtered(weights, along) + shares[:, :1] * a + shares[:, 1:] * b + bounded(rest), side
             )
 
         height = own.pixels.shape[2]
-        return by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle), flows
-
-    def _wanted(self, gate: Tensor) -> Tensor:
-        """0 where the frame is sharp, 1 where it is blurred: at the size where the last convolutions work."""
-        return upsample(gate) if self.path.unshuffle > self.fold else gate
+        picture = by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle)
+        return Traced(picture, flows, blurred)
 
 
 class GuidedMiddle(nn.Module):
@@ -205,63 +224,79 @@ class GuidedMiddle(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.fold = config.fold
-        # Both frames lie on the same path: each is sampled at every other place.
-        self.taps = config.taps[::2], config.taps[1::2]
+        self.taps = config.taps
         cells, taps = config.fold**2, len(config.taps)
         self.path = GuidedPath(config, own=False)
+        self.blurred = Blurred(config.taps)
         self.head = head(config.detail + cells * (taps + 2), config.middle_head, cells * (taps + 1 + 3))
         zero(self.head[-1])
         self.margin = self.path.margin + config.fold * len(self.head)
 
     def forward(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
-        return self.trace(z, own, following, tile=tile)[0]
+        return self.trace(z, own, following, tile=tile).picture
 
-    def trace(self, z: Tensor, own: Latent, following: Latent, *, tile: int = 0) -> tuple[Tensor, list[Tensor]]:
-        """The picture, and the flows by level that led to it; after the last level's, that of the last strip."""
-        planes = self.path.planes(own, following, None)
+    def trace(self, z: Tensor, own: Latent, following: Latent, *, told: Tensor | None = None, tile: int = 0) -> Traced:
+        """The picture, and what led to it. told: [B, 2], 1 for a frame that is blurred, 0 for a sharp one, if known."""
+        planes = _planes(own, following, None)
         z, flows = self.path(z, own, following, None, planes)
-        folded = self.path.unfold(z)
-        del z
         side, coarse, finest = self.fold, flows[-1], planes[self.fold.bit_length() - 1]
+        velocity = (coarse[:, 2:] - coarse[:, :2]).detach()
+        blurred = _blurred(self.blurred, (planes[0].a, planes[0].b), velocity, self.taps, self.path.unshuffle)
+        told = _share(blurred) if told is None else told
+        folded = self.path.unfold(_with(z, told))
+        gates = [for_cells(gate[:, None, None, None], side) for gate in told.unbind(1)]
+        bright = CHANGE_SCALE * planes[0].a, CHANGE_SCALE * planes[0].b
+        del z
 
         def fine(strip: Strip) -> Tensor:
             features = self.path.detail(folded, strip)
             flow = _last_word(coarse[:, :, strip.at(self.path.unshuffle)], finest, strip.top // side)
             flows[len(self.path.levels) :] = [flow]
             flow = cells(grown(flow, own.pixels.shape[3]), side)
-            still = _ground(flow, side, strip)
             velocity = (flow[:, 2:] - flow[:, :2]).detach()
             moved, along = [], []
-            for frame, taps, to in ((own, self.taps[0], flow[:, :2]), (following, self.taps[1], flow[:, 2:])):
-                moved.append(_moved(frame.pixels, still + to, side))
-                light = for_cells(CHANGE_SCALE * _light(frame.pixels), side)
-                begin = positions(still + to.detach(), light)
-                along.append(sample_along(light, velocity, taps, begin) - CHANGE_SCALE * _light(moved[-1]))
+            # Both frames lie on the same path: each is sampled at every other place.
+            shared = self.taps[::2], self.taps[1::2]
+            pair = zip((own, following), bright, shared, (flow[:, :2], flow[:, 2:]), strict=True)
+            for frame, light, taps, to in pair:
+                begin = places(to, light, top=strip.top, side=side)
+                moved.append(sample(for_cells(frame.pixels, side), begin))
+                there = CHANGE_SCALE * brightness(moved[-1])
+                along.append(sample_along(for_cells(light, side), velocity, taps, begin.detach()) - there)
             a, b = moved
-            seen = torch.cat((_light(a), CHANGE_SCALE * _light(b - a), *along), 1)
+            seen = torch.cat((brightness(a), CHANGE_SCALE * brightness(b - a), *along), 1)
             out = as_cells(self.head(torch.cat((features, as_channels(seen, side, features)), 1)), side)
             weights, mask, rest = torch.split(out, [seen.shape[1] - 2, 1, 3], 1)
             mixed = torch.lerp(b, a, torch.sigmoid(mask))
-            return joined(mixed + _filtered(weights, seen[:, 2:]) + bounded(rest), side)
+            parts = zip(gates, torch.split(weights, [len(taps) for taps in shared], 1), along, strict=True)
+            for gate, weight, change in parts:
+                mixed = mixed + gate * _filtered(weight, change)
+            return joined(mixed + bounded(rest), side)
 
         height = own.pixels.shape[2]
-        return by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle), flows
+        picture = by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle)
+        return Traced(picture, flows, blurred)
 
 
-def _ground(flow: Tensor, side: int, strip: Strip) -> Tensor:
-    """Where the pixels of a strip are, as cells like those of the flow."""
-    _, _, height, width = flow.shape
-    return cells(ground(side * height, side * width, flow, strip.top), side).repeat(len(flow) // side**2, 1, 1, 1)
+def _blurred(
+    judge: Blurred, frames: tuple[Tensor, ...], velocity: Tensor, taps: tuple[float, ...], scale: int
+) -> Tensor:
+    """For the brightness [B, 1, H, W] of each frame the logit of its being blurred, [B, frames].
+
+    Of a whole frame the motion where the own one has it is good enough for its neighbours: nothing is warped.
+    """
+    return torch.cat([judge(cues(frame, velocity, taps, scale)) for frame in frames], 1)
 
 
-def _moved(pixels: Tensor, places: Tensor, side: int) -> Tensor:
-    """A picture [B, C, H, W] at places given as cells, [B * side * side, 2, h, w] -> [B * side * side, C, h, w]."""
-    return sample(for_cells(pixels, side), positions(places, pixels))
+def _share(blurred: Tensor) -> Tensor:
+    """How much of its filter a frame is given, 0 to 1, from the logits of its being blurred."""
+    return torch.sigmoid(SURE * (blurred - LEANING))
 
 
-def _light(x: Tensor) -> Tensor:
-    """Brightness [B, 1, h, w] of colours [B, 3, h, w]."""
-    return x.mean(1, keepdim=True)
+def _with(z: Tensor, told: Tensor, *more: Tensor) -> Tensor:
+    """Features, with what is known of whole frames at every place, and with more planes."""
+    everywhere = told[:, :, None, None].expand(-1, -1, *z.shape[2:])
+    return torch.cat((z, *(like(x, z) for x in (everywhere, *more))), 1)
 
 
 def _filtered(weights: Tensor, along: Tensor) -> Tensor:

@@ -1,30 +1,61 @@
 """Moving features and pixels along a flow; pixels as channels and back."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def ground(height: int, width: int, flow: Tensor, top: int = 0) -> Tensor:
-    """Where pixels are: [1, 2, height, width], x first, on the device of a flow and in its dtype; rows from `top`."""
-    rows = torch.arange(top, top + height, device=flow.device, dtype=flow.dtype)[:, None].expand(height, width)
-    columns = torch.arange(width, device=flow.device, dtype=flow.dtype).expand(height, width)
-    return torch.stack((columns, rows))[None]
+@functools.lru_cache(maxsize=256)
+def _line(count: int, first: float, step: int, size: int, device: torch.device) -> Tensor:
+    """The places first, first + step ... as `sample` counts them on an axis of so many pixels: [count] float32."""
+    with torch.inference_mode(mode=False):  # it is kept, and may be wanted for training
+        line = (step * torch.arange(count, device=device, dtype=torch.float32) + first) * _unit(size) - 1
+    if device.type == "cuda":  # other streams will read it
+        torch.cuda.current_stream(device).synchronize()
+    return line
 
 
-def positions(places: Tensor, x: Tensor) -> Tensor:
-    """Places [B, 2, h, w] float32 in pixels of x, x first, as `sample` reads them: [B, h, w, 2], -1..1 across."""
-    return spans(places, x).sub_(1)
+@functools.lru_cache(maxsize=16)
+def _numbers(values: tuple[float, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(mode=False):
+        numbers = torch.tensor(values, device=device)
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+    return numbers
 
 
-def spans(lengths: Tensor, x: Tensor) -> Tensor:
-    """Lengths in pixels of x, [B, 2, h, w] -> the same as `sample` counts them, [B, h, w, 2]."""
-    scale = lengths.new_tensor((2 / max(x.shape[3] - 1, 1), 2 / max(x.shape[2] - 1, 1)))
-    return lengths.permute(0, 2, 3, 1) * scale
+def _unit(size: int) -> float:
+    """A pixel, as `sample` counts it on an axis of so many pixels: from -1 to 1."""
+    return 2 / max(size - 1, 1)
+
+
+def standing(x: Tensor, height: int, width: int, *, top: int = 0, step: int = 1, offset: float = 0.0) -> Tensor:
+    """Where every step-th pixel of x [B, C, H, W] is, as `sample` reads it: [1, height, width, 2], x first."""
+    columns = _line(width, offset, step, x.shape[3], x.device).expand(height, width)
+    rows = _line(height, top + offset, step, x.shape[2], x.device)[:, None].expand(height, width)
+    return torch.stack((columns, rows), -1)[None]
+
+
+def places(flow: Tensor, x: Tensor, *, top: int = 0, side: int = 1) -> Tensor:
+    """p + flow(p), as `sample` reads it: [B, h, w, 2]; flow [B, 2, h, w] float32 in pixels of x, x first.
+
+    top: the row of x where the flow begins, if it is that of a strip. side: where the flow comes in cells
+    (`alanet_core.model.cells`), the pixels along one side of a cell.
+    """
+    _, _, height, width = flow.shape
+    of_cells = torch.unflatten(flow, 0, (-1, side**2))
+    columns = [_line(width, column, side, x.shape[3], x.device) for _ in range(side) for column in range(side)]
+    rows = [_line(height, top + row, side, x.shape[2], x.device) for row in range(side) for _ in range(side)]
+    along_x = of_cells[:, :, 0] * _unit(x.shape[3]) + torch.stack(columns)[:, None, :]
+    along_y = of_cells[:, :, 1] * _unit(x.shape[2]) + torch.stack(rows)[:, :, None]
+    return torch.stack((along_x, along_y), -1).flatten(0, 1)
 
 
 def sample(x: Tensor, where: Tensor) -> Tensor:
-    """x [B, C, H, W] at `positions`, bilinear, the edge repeated -> [B, C, h, w] float32.
+    """x [B, C, H, W] at places [B, h, w, 2], -1..1 from the middle of the first pixel to that of the last; bilinear,
+    the edge repeated -> [B, C, h, w] float32.
 
     In float32, since bfloat16 cannot hold a position to a fraction of a pixel.
     """
@@ -32,12 +63,8 @@ def sample(x: Tensor, where: Tensor) -> Tensor:
 
 
 def warp(x: Tensor, flow: Tensor, top: int = 0) -> Tensor:
-    """x [B, C, H, w] sampled at p + flow(p) -> [B, C, h, w] float32; flow [B, 2, h, w] float32, pixels, x first.
-
-    top: the row of x where the flow begins, if it is that of a strip.
-    """
-    _, _, height, width = flow.shape
-    return sample(x, positions(flow + ground(height, width, flow, top), x))
+    """x [B, C, H, w] sampled at p + flow(p) -> [B, C, h, w] float32; arguments as for `places`."""
+    return sample(x, places(flow, x, top=top))
 
 
 def gather(x: Tensor, flow: Tensor) -> Tensor:
@@ -67,12 +94,14 @@ def gather(x: Tensor, flow: Tensor) -> Tensor:
 def sample_along(x: Tensor, velocity: Tensor, fractions: tuple[float, ...], begin: Tensor) -> Tensor:
     """One plane [B, 1, H, W] at places on a line through each point: [B, len(fractions), h, w] float32.
 
-    begin: `positions` of the points. velocity: [B, 2, h, w] float32, pixels, x first; places lie at fractions of it.
+    begin: where the points are, as `sample` reads it. velocity: [B, 2, h, w] float32, pixels, x first; the places lie
+    at fractions of it.
     """
     batch, _, height, width = velocity.shape
-    steps = velocity.new_tensor(fractions)[:, None, None, None]
+    steps = _numbers(fractions, x.device)[:, None, None, None]
+    span = torch.stack((velocity[:, 0] * _unit(x.shape[3]), velocity[:, 1] * _unit(x.shape[2])), -1)
     # Not addcmul: it rounds once or twice as the place in memory has it, so that strips would differ from the whole.
-    where = begin[:, None] + spans(velocity, x)[:, None] * steps  # [B, fractions, h, w, 2]
+    where = begin[:, None] + span[:, None] * steps  # [B, fractions, h, w, 2]
     planes = x[:, None].expand(batch, len(fractions), *x.shape[1:])
     return sample(planes.flatten(0, 1), where.flatten(0, 1)).view(batch, len(fractions), height, width)
 

@@ -1,20 +1,21 @@
-"""Whether a frame is smeared along its own motion: what tells a blurred frame from a smooth one, without learning.
+"""Whether a frame is smeared along its own motion: what tells a blurred frame from a smooth one.
 
 How much brightness differs between two places grows with their distance. Along the motion of a blurred frame it grows
 as in a ramp, with the square, up to the length of the exposure; across it, and in a sharp frame, much more slowly.
 Measured at places that are parts of the motion, the ratio is the same for slow and for fast motion. No single place
-knows it, so it is taken over a neighbourhood.
+knows it: a neighbourhood knows more, and the whole frame, which was exposed at once, knows most.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from alanet_core.model.classical import mean
-from alanet_core.model.motion import ground, positions, sample_along
+from alanet_core.model.motion import sample_along, standing
 
 _WINDOW = 9  # pixels of the coarse level along one side of a neighbourhood
 _FLOOR = 1e-5  # squared difference of brightness that noise may make
 _STRETCH = 3.0  # brings the logarithms of ratios to the size of features
+_MOVING = 0.5  # pixels per frame below which motion leaves no trace
 
 
 @torch.no_grad()
@@ -24,12 +25,64 @@ def smear(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) 
     light: [B, 1, H, W]. velocity: [B, 2, h, w] at 1 / scale of the size, in pixels of that size. taps: mirrored.
     The logarithm of each tap's difference to that of the farthest; and of the farthest, how far it is above noise.
     """
-    _, _, height, width = velocity.shape
-    at = positions(scale * ground(height, width, velocity) + (scale - 1) / 2, light).expand(len(light), -1, -1, -1)
-    here = sample_along(light, scale * velocity, (0.0, *taps), at)
-    change = (here[:, 1:] - here[:, :1]).square()
+    change = _changes(light, velocity, taps, scale)
     half = len(taps) // 2
     growth = torch.log(mean((change[:, :half].flip(1) + change[:, half:]) / 2, _WINDOW) + _FLOOR)
     near, far = growth[:, : half - 1], growth[:, half - 1 :]
-    level = torch.full_like(far, _FLOOR).log()
-    return torch.cat((_STRETCH * (near - far), (far - level) / _STRETCH), 1)
+    return torch.cat((_STRETCH * (near - far), _above_noise(far)), 1)
+
+
+@torch.no_grad()
+def cues(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:
+    """The same of whole frames, along the motion and across it: [B, cue_count(taps)] float32.
+
+    Means over what moves, and means weighted by speed. Arguments as for `smear`.
+    """
+    ahead = taps[len(taps) // 2 :]
+    across = torch.cat((-velocity[:, 1:], velocity[:, :1]), 1)
+    change = torch.cat([_changes(light, direction, ahead, scale) for direction in (velocity, across)], 1)
+    speed = scale * (velocity[:, :1].square() + velocity[:, 1:].square()).sqrt()
+    weights = torch.cat(((speed > _MOVING).float(), speed), 1).flatten(2)
+    seen = torch.cat((change, speed, torch.ones_like(speed)), 1).flatten(2)
+    # No matrix product: in training that would be one of bfloat16, and these are squares of small differences.
+    sums = (weights[:, :, None] * seen[:, None]).sum(-1)
+    means = sums[..., :-1] / (sums[..., -1:] + 1e-3)
+    growth, pace = torch.log(means[..., :-1] + _FLOOR), torch.log(means[..., -1:] + 0.1)
+    along, beside = growth.chunk(2, 2)
+    far = along[..., -1:], beside[..., -1:]
+    found = (along - beside, along[..., :-1] - far[0], beside[..., :-1] - far[1], _above_noise(far[1]) / _STRETCH, pace)
+    return _STRETCH * torch.cat(found, 2).flatten(1)
+
+
+def cue_count(taps: tuple[float, ...]) -> int:
+    """How many numbers `cues` gives a frame."""
+    return 3 * len(taps)
+
+
+class Blurred(nn.Module):
+    """Whether frames are blurred, told from their `cues`: [B, cues] -> logits [B, 1] float32."""
+
+    def __init__(self, taps: tuple[float, ...], hidden: int = 16) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(cue_count(taps), hidden)
+        self.verdict = nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in (self.hidden, self.verdict):
+            x = x if layer is self.hidden else torch.tanh(x)
+            # Written out for the same reason.
+            x = (x[:, None] * layer.weight.float()).sum(-1) + layer.bias.float()
+        return x
+
+
+def _changes(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:
+    """Squared differences of brightness to places at parts of a velocity: [B, len(taps), h, w]."""
+    _, _, height, width = velocity.shape
+    at = standing(light, height, width, step=scale, offset=(scale - 1) / 2).expand(len(light), -1, -1, -1)
+    here = sample_along(light, scale * velocity, (0.0, *taps), at)
+    return (here[:, 1:] - here[:, :1]).square()
+
+
+def _above_noise(growth: Tensor) -> Tensor:
+    level = torch.full_like(growth, _FLOOR).log()
+    return (growth - level) / _STRETCH

@@ -5,6 +5,8 @@ times larger) only for the frames that a generator has still to read. Keyed by f
 Frames within one reach of each other never share a slot, whatever the order in which they come.
 """
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,7 @@ class LatentRing:
         self.core_depth = config.radius + 1 + config.lookahead + slack
         self.detail_depth = config.reach_back + 1 + config.lookahead + slack
         self._cores: list[Core] = []
-        self._details: list[tuple[Tensor, ...]] = []  # skips, then pixels
+        self._details: list[Latent] = []  # of these the core counts nothing
         self._core_numbers = [EMPTY] * self.core_depth
         self._detail_numbers = [EMPTY] * self.detail_depth
 
@@ -36,7 +38,7 @@ class LatentRing:
         core, detail = self._cores[n % self.core_depth], self._details[n % self.detail_depth]
         core.features.copy_(latent.core.features)
         core.gates.copy_(latent.core.gates)
-        for mine, theirs in zip(detail, (*latent.skips, latent.pixels), strict=True):
+        for mine, theirs in zip(_heavy(detail), _heavy(latent), strict=True):
             mine.copy_(theirs)
         self._core_numbers[n % self.core_depth] = n
         self._detail_numbers[n % self.detail_depth] = n
@@ -51,8 +53,7 @@ class LatentRing:
         """Everything of frame n, borrowed. KeyError when it is not held."""
         if not self.has_latent(n):
             raise KeyError(n)
-        *skips, pixels = self._details[n % self.detail_depth]
-        return Latent(self.core(n), tuple(skips), pixels)
+        return dataclasses.replace(self._details[n % self.detail_depth], core=self.core(n))
 
     def has_core(self, n: int) -> bool:
         """Whether the core of frame n is held."""
@@ -76,11 +77,17 @@ class LatentRing:
     def nbytes(self) -> int:
         """Memory held in bytes, 0 before the first frame; it does not grow after it."""
         cores = sum(core.features.nbytes + core.gates.nbytes for core in self._cores)
-        return cores + sum(x.nbytes for detail in self._details for x in detail)
+        return cores + sum(x.nbytes for detail in self._details for x in _heavy(detail))
 
     def _allocate(self, like: Latent) -> None:
-        core, detail = like.core, (*like.skips, like.pixels)
-        self._cores = [
-            Core(torch.empty_like(core.features), torch.empty_like(core.gates)) for _ in range(self.core_depth)
+        core, empty = like.core, torch.empty_like
+        self._cores = [Core(empty(core.features), empty(core.gates)) for _ in range(self.core_depth)]
+        self._details = [
+            Latent(self._cores[0], tuple(map(empty, like.skips)), empty(like.pixels), tuple(map(empty, like.light)))
+            for _ in range(self.detail_depth)
         ]
-        self._details = [tuple(torch.empty_like(x) for x in detail) for _ in range(self.detail_depth)]
+
+
+def _heavy(latent: Latent) -> tuple[Tensor, ...]:
+    """What only the generators next to a frame read of it."""
+    return (*latent.skips, latent.pixels, *latent.light)

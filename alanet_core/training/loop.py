@@ -59,6 +59,7 @@ class StepReport:
 
     sharp: float
     middle: float
+    verdict: float
     norm: float
     skipped: bool
 
@@ -67,7 +68,7 @@ def train_step(state: TrainState, pool: SamplePool, spent: float) -> StepReport:
     """Make one step, and count it; a step with a loss or gradient that is not finite changes no weight."""
     config = state.config
     for group in state.optimizer.param_groups:
-        group["lr"] = config.rate * rate_factor(config, state.steps, spent)
+        group["lr"] = config.rate * group["pace"] * rate_factor(config, state.steps, spent)
     batch = pool.draw(state.steps).to(state.model.device)
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(state.model.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
@@ -80,7 +81,7 @@ def train_step(state: TrainState, pool: SamplePool, spent: float) -> StepReport:
         _follow(state)
         state.updates += 1
     state.steps += 1
-    return StepReport(sharp, middle, norm, skipped)
+    return StepReport(sharp, middle, float(losses.verdict.detach()), norm, skipped)
 
 
 def _backward(state: TrainState, loss: Tensor) -> float:
@@ -181,6 +182,7 @@ class _Session:
             {
                 "sharp": _mean([s.sharp for s in good]),
                 "middle": _mean([s.middle for s in good]),
+                "verdict": _mean([s.verdict for s in good]),
                 "norm": _mean([s.norm for s in good]),
                 "rate": float(self._state.optimizer.param_groups[0]["lr"]),
                 "skipped": len(self._steps) - len(good),

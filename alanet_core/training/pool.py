@@ -18,6 +18,9 @@ from alanet_core.training.samples import SampleMaker
 BLUR_PROBABILITIES = (0.0, 0.3, 0.5, 0.7, 1.0, 1.0)
 """How likely each frame of a batch is to come in blurred; one of these is drawn for each sample."""
 
+VISIBLE = 0.01
+"""Mean difference of a blurred frame and its sharp one from which on everybody sees it; 1 is white."""
+
 DARK_SHARE, NOISE_SHARE = 0.15, 0.25
 NOISE = 0.025
 """The strongest noise, as a standard deviation; 1 is white."""
@@ -25,15 +28,22 @@ NOISE = 0.025
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs, sharp: [B,N,3,H,W]; middle: [B,N-1,3,H,W]; float32, 0..1."""
+    """inputs, sharp: [B,N,3,H,W]; middle: [B,N-1,3,H,W]; float32, 0..1.
+
+    blurred: [B,N], 1 for a frame that came in blurred, 0 for one that did not. visible: [B,N], 0..1, how much it
+    matters which: nothing moves in some, and others are never blurred.
+    """
 
     inputs: Tensor
     sharp: Tensor
     middle: Tensor
+    blurred: Tensor
+    visible: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return Batch(*(x.to(device, non_blocking=True) for x in (self.inputs, self.sharp, self.middle)))
+        parts = (self.inputs, self.sharp, self.middle, self.blurred, self.visible)
+        return Batch(*(x.to(device, non_blocking=True) for x in parts))
 
 
 class SamplePool:
@@ -123,11 +133,13 @@ def _assemble(rng: np.random.Generator, samples: list[Tensor], probabilities: tu
     blurry, sharp, middle = torch.split(stacked, [count, count, count - 1], 1)
     chances = rng.choice(probabilities, (len(samples), 1))
     blurred = torch.from_numpy(rng.random((len(samples), count)) < chances)
+    blurry, sharp, middle = (x.float().div_(255) for x in (blurry, sharp, middle))
+    visible = ((blurry - sharp).abs().mean((2, 3, 4)) / VISIBLE).clamp(max=1)
     inputs = torch.where(blurred[:, :, None, None, None], blurry, sharp)
-    return _filmed(rng, *(x.float().div_(255) for x in (inputs, sharp, middle)))
+    return Batch(*_filmed(rng, inputs, sharp, middle), blurred.float(), visible)
 
 
-def _filmed(rng: np.random.Generator, inputs: Tensor, sharp: Tensor, middle: Tensor) -> Batch:
+def _filmed(rng: np.random.Generator, inputs: Tensor, sharp: Tensor, middle: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Some samples dark, and some noisy.
 
     The sharp frame that is wanted keeps the noise of its input: it is neither to be sharpened nor to be smeared.
@@ -138,7 +150,7 @@ def _filmed(rng: np.random.Generator, inputs: Tensor, sharp: Tensor, middle: Ten
     scale = torch.from_numpy(light.astype(np.float32))[:, None, None, None, None]
     noise = torch.from_numpy(rng.standard_normal(inputs.shape, np.float32))
     noise *= torch.from_numpy(sigma.astype(np.float32))[:, None, None, None, None]
-    return Batch(scale * inputs + noise, scale * sharp + noise, scale * middle)
+    return scale * inputs + noise, scale * sharp + noise, scale * middle
 
 
 def _turn(rng: np.random.Generator, sample: Tensor) -> Tensor:

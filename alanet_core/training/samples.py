@@ -37,7 +37,7 @@ class SampleConfig:
 
     frames: int = 4
     size: int = 128
-    fastest: float = 24.0
+    fastest: float = 16.0
     sharp_share: float = 0.2
     clip_share: float = 0.2
     short_share: float = 0.3

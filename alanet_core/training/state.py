@@ -17,9 +17,13 @@ from torch import Tensor
 from alanet_core.config import ModelConfig
 from alanet_core.errors import WeightsError, must
 from alanet_core.model import Alanet
+from alanet_core.model.smear import Blurred
 from alanet_core.training.settings import TrainConfig
 
 STATE_FILE = "state.safetensors"
+QUICK = 10.0
+"""How much faster than the rest it is learnt which frames are blurred: few weights, and much hangs on them."""
+
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -46,7 +50,12 @@ def begin(model: Alanet, config: TrainConfig) -> TrainState:
     """A run at step 0, from a network on its device in float32."""
     model = model.to(memory_format=torch.channels_last).train().requires_grad_(True)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.rate, weight_decay=config.weight_decay)
+    judges = {id(p) for module in model.modules() if isinstance(module, Blurred) for p in module.parameters()}
+    groups = [
+        {"params": [p for p in model.parameters() if (id(p) in judges) == quick], "pace": QUICK if quick else 1.0}
+        for quick in (False, True)
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
     return TrainState(model, average, optimizer, config)
 
 

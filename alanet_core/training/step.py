@@ -15,40 +15,45 @@ from alanet_core.config import ModelConfig
 from alanet_core.latent import Core, Latent, Window
 from alanet_core.model import Alanet
 from alanet_core.model.clip import encode_clip
-from alanet_core.model.guided import GuidedMiddle, GuidedSharp
+from alanet_core.model.guided import GuidedMiddle, GuidedSharp, Traced
 from alanet_core.model.motion import warp
-from alanet_core.training.losses import SOFT, restoration_loss
+from alanet_core.training.losses import middle_loss, pyramid_distance, sharp_loss
 from alanet_core.training.pool import Batch
 
 FLOW_WEIGHT = 0.3
+VERDICT_WEIGHT = 0.02
 _COARSER = 0.7  # the weight of a level's flow, relative to the next finer one
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of one batch, scalars; `total` is what is made small. flow: 0 for a network without flows."""
+    """Losses of one batch, scalars; `total` is what is made small.
+
+    flow, verdict: of the flows, and of what is said of each frame's being blurred; 0 for a network without these.
+    """
 
     sharp: Tensor
     middle: Tensor
     flow: Tensor
+    verdict: Tensor
 
     @property
     def total(self) -> Tensor:
-        """Both outputs weigh alike; the flows are helped along."""
-        return self.sharp + self.middle + FLOW_WEIGHT * self.flow
+        """Both outputs weigh alike; what leads to them is helped along."""
+        return self.sharp + self.middle + FLOW_WEIGHT * self.flow + VERDICT_WEIGHT * self.verdict
 
 
 @dataclass(frozen=True)
 class Made:
     """What a network makes of a sample: sharp [B,2,3,H,W] of frames r and r+1, middle [B,3,H,W] between them.
 
-    sharp_flows, middle_flows: the pairs of flows that led there, coarsest first; none for a network without.
+    to_sharp, to_middle: what led there (to_sharp with both frames in one batch); None for a network that has no flows.
     """
 
     sharp: Tensor
     middle: Tensor
-    sharp_flows: Sequence[Tensor]
-    middle_flows: Sequence[Tensor]
+    to_sharp: Traced | None
+    to_middle: Traced | None
 
 
 def frames_for(config: ModelConfig) -> int:
@@ -56,8 +61,11 @@ def frames_for(config: ModelConfig) -> int:
     return 2 * config.lookahead + 2
 
 
-def forward_middle(model: Alanet, inputs: Tensor) -> Made:
-    """inputs [B,2r+2,3,H,W] float32 -> the outputs in its middle."""
+def forward_middle(model: Alanet, inputs: Tensor, told: Tensor | None = None) -> Made:
+    """inputs [B,2r+2,3,H,W] float32 -> the outputs in its middle.
+
+    told: [B,2r+2], 1 for a frame that is blurred, 0 for a sharp one; None leaves it to the network to find out.
+    """
     latents = encode_clip(model, inputs)
     n, radius = model.config.lookahead, model.config.radius
     batch = len(inputs)
@@ -67,33 +75,56 @@ def forward_middle(model: Alanet, inputs: Tensor) -> Made:
     z = model.attend(Window(tuple(latent.core for latent in pair), None), middle=False).sharp
     assert z is not None
     previous, following = _join(latents[n - 1], latents[n]), _join(latents[n + 1], latents[n + 2])
-    sharp, sharp_flows = _traced(model.sharp, z, previous, _join(*own), following)
+    threes = None if told is None else _stacked(told, [slice(n - 1, n + 2), slice(n, n + 3)])
+    sharp, to_sharp = _traced(model.sharp, threes, z, previous, _join(*own), following)
     window = Window((own[0].core,) * model.config.window, own[1].core)
     z = model.attend(window, sharp=False).middle
     assert z is not None
-    middle, middle_flows = _traced(model.middle, z, *own)
-    return Made(torch.stack((sharp[:batch], sharp[batch:]), 1), middle, sharp_flows, middle_flows)
+    middle, to_middle = _traced(model.middle, None if told is None else told[:, n : n + 2], z, *own)
+    return Made(torch.stack((sharp[:batch], sharp[batch:]), 1), middle, to_sharp, to_middle)
 
 
-def _traced(generator: nn.Module, z: Tensor, *frames: Latent) -> tuple[Tensor, Sequence[Tensor]]:
+def _traced(generator: nn.Module, told: Tensor | None, z: Tensor, *frames: Latent) -> tuple[Tensor, Traced | None]:
     if isinstance(generator, GuidedSharp | GuidedMiddle):
-        return generator.trace(z, *frames)
-    return generator(z, *frames), ()
+        traced = generator.trace(z, *frames, told=told)
+        return traced.picture, traced
+    return generator(z, *frames), None
 
 
 def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
-    """The losses of eq. 8 for a batch, and that of the flows."""
+    """The losses of eq. 8 for a batch, and those of the flows and of what is said of the frames.
+
+    Which frames are blurred is told: what is learnt of undoing blur must not wait for what is learnt of finding it.
+    Where that is left open, the best that can be given a frame that may be sharp is next to nothing.
+    """
     n = model.config.lookahead
-    made = forward_middle(model, batch.inputs)
+    made = forward_middle(model, batch.inputs, batch.blurred * (batch.visible > 0))
     wanted, middle = batch.sharp[:, n : n + 2], batch.middle[:, n]
-    previous, first, second, following = (batch.sharp[:, k] for k in range(n - 1, n + 3))
-    own = torch.cat((first, second))
-    to_sharp = flow_loss(made.sharp_flows, torch.cat((previous, first)), torch.cat((second, following)), own)
+    flow = verdict = wanted.new_zeros(())
+    if made.to_sharp and made.to_middle:
+        previous, first, second, following = (batch.sharp[:, k] for k in range(n - 1, n + 3))
+        own = torch.cat((first, second))
+        flow = flow_loss(made.to_sharp.flows, torch.cat((previous, first)), torch.cat((second, following)), own)
+        flow = flow + flow_loss(made.to_middle.flows, first, second, middle)
+        threes = [slice(n - 1, n + 2), slice(n, n + 3)]
+        verdict = verdict_loss(made.to_sharp.blurred, *(_stacked(x, threes) for x in (batch.blurred, batch.visible)))
+        pair = slice(n, n + 2)
+        verdict = verdict + verdict_loss(made.to_middle.blurred, batch.blurred[:, pair], batch.visible[:, pair])
+    pairs = (made.sharp.flatten(0, 1), wanted.flatten(0, 1)), (made.middle, middle)
+    bands = [perceptual * pyramid_distance(*pair) if perceptual else 0.0 for pair in pairs]
     return Losses(
-        sharp=restoration_loss(made.sharp.flatten(0, 1), wanted.flatten(0, 1), perceptual=perceptual, soft=SOFT),
-        middle=restoration_loss(made.middle, middle, perceptual=perceptual),
-        flow=to_sharp + flow_loss(made.middle_flows, first, second, middle),
+        sharp=sharp_loss(*pairs[0]) + bands[0], middle=middle_loss(*pairs[1]) + bands[1], flow=flow, verdict=verdict
     )
+
+
+def verdict_loss(logits: Tensor, blurred: Tensor, visible: Tensor) -> Tensor:
+    """The cross-entropy of what is said of frames and what they are, [B,frames] each, where that can be seen."""
+    return F.binary_cross_entropy_with_logits(logits, blurred, visible, reduction="sum") / (visible.sum() + 1)
+
+
+def _stacked(x: Tensor, parts: Sequence[slice]) -> Tensor:
+    """The parts of the frames [B,N] one below the other, as batches are joined."""
+    return torch.cat([x[:, part] for part in parts])
 
 
 def flow_loss(flows: Sequence[Tensor], a: Tensor, b: Tensor, wanted: Tensor) -> Tensor:
@@ -117,4 +148,5 @@ def _join(first: Latent, second: Latent) -> Latent:
 
     core = Core(both(first.core.features, second.core.features), both(first.core.gates, second.core.gates))
     skips: Sequence[Tensor] = [both(a, b) for a, b in zip(first.skips, second.skips, strict=True)]
-    return Latent(core, tuple(skips), both(first.pixels, second.pixels))
+    light: Sequence[Tensor] = [both(a, b) for a, b in zip(first.light, second.light, strict=True)]
+    return Latent(core, tuple(skips), both(first.pixels, second.pixels), tuple(light))

@@ -1,5 +1,6 @@
 """The networks' shapes, sizes and costs, against the paper's and the released code's numbers."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from alanet_core import Alanet, AlanetStream, ConfigError, ModelConfig, StreamConfig, identity_model, load, presets
+from alanet_core.latent import Window
 from alanet_core.model import encode_clip, render
 
 
@@ -122,3 +124,22 @@ def smooth_clip(length: int, height: int, width: int) -> list[torch.Tensor]:
         planes = [(torch.sin(x / a) * torch.cos(rows / (a + 2)) + 1) / 2 for a in (3.0, 5.0, 9.0)]
         pictures.append(torch.stack(planes))
     return pictures
+
+
+def test_a_frame_that_is_told_to_be_sharp_is_not_filtered(tiny: Callable[..., Alanet]) -> None:
+    model, taps = tiny(3, "guided"), 2
+    other = copy.deepcopy(model)
+    for generator, cell in ((other.sharp, taps + 2 + 3), (other.middle, taps + 1 + 3)):
+        weight = generator.head[-1].weight
+        weight.view(-1, cell, *weight.shape[1:])[:, :taps] += 1
+    torch.manual_seed(0)
+    frames = torch.rand(1, 3, 3, 32, 32)
+
+    def made(model: Alanet, told: float) -> tuple[torch.Tensor, torch.Tensor]:
+        before, own, after = encode_clip(model, frames)
+        z = model.attend(Window((before.core, own.core, after.core), after.core))
+        sharp = model.sharp.trace(z.sharp, before, own, after, told=torch.full((1, 3), told))
+        return sharp.picture, model.middle.trace(z.middle, own, after, told=torch.full((1, 2), told)).picture
+
+    for told, same in ((0.0, True), (1.0, False)):
+        assert [torch.equal(*pair) for pair in zip(made(model, told), made(other, told), strict=True)] == [same] * 2

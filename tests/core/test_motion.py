@@ -11,8 +11,8 @@ from alanet_core.model import classical
 from alanet_core.model.blocks import bounded, conv, of_parts
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
 from alanet_core.model.classical import Planes
-from alanet_core.model.motion import gather, ground, positions, sample_along, unfold, warp
-from alanet_core.model.smear import smear
+from alanet_core.model.motion import gather, places, sample_along, unfold, warp
+from alanet_core.model.smear import cue_count, cues, smear
 
 
 def picture(dx: float = 0.0, dy: float = 0.0, height: int = 96, width: int = 128) -> Tensor:
@@ -106,7 +106,7 @@ def test_sampling_along_a_path_is_warping_by_parts_of_it() -> None:
     torch.manual_seed(0)
     plane = torch.rand(2, 1, 12, 20)
     velocity, start = 3 * torch.randn(2, 2, 12, 20), 2 * torch.randn(2, 2, 12, 20)
-    made = sample_along(plane, velocity, (-1.0, 0.5, 0.0), positions(start + ground(12, 20, start), plane))
+    made = sample_along(plane, velocity, (-1.0, 0.5, 0.0), places(start, plane))
     expected = torch.cat([warp(plane, start + f * velocity) for f in (-1.0, 0.5, 0.0)], 1)
     torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
 
@@ -128,17 +128,46 @@ def test_warping_by_whole_pixels_is_a_shift() -> None:
     torch.testing.assert_close(warp(x, flow)[:, :, 1:, :-2], x[:, :, :-1, 2:], atol=1e-5, rtol=0)
 
 
-def test_a_frame_smeared_along_its_motion_is_told_from_a_sharp_one() -> None:
+def smeared_by(picture: Tensor, speed: float) -> Tensor:
+    """A picture [1, 1, H, W] exposed for 11/8 of an interval while it moves to the right."""
+    steps = torch.linspace(-0.5, 0.5, 33) * 11 / 8 * speed
+    still = torch.zeros(1, 2, *picture.shape[2:])
+    return torch.stack([warp(picture, still + torch.tensor([float(s), 0.0])[:, None, None]) for s in steps]).mean(0)
+
+
+def to_the_right(speed: float) -> Tensor:
+    """A velocity at a quarter of the size of 96x192 pixels."""
+    velocity = torch.zeros(1, 2, 24, 48)
+    velocity[:, 0] = speed / 4
+    return velocity
+
+
+@pytest.mark.parametrize("speed", [4.0, 12.0])
+def test_a_frame_smeared_along_its_motion_is_told_from_a_sharp_one(speed: float) -> None:
     """The motion's length does not matter, and noise instead of a picture gives no other answer."""
     torch.manual_seed(0)
     texture = F.interpolate(torch.rand(1, 1, 48, 96), size=(96, 192), mode="bicubic")
-    for speed in (4.0, 12.0):
-        velocity = torch.zeros(1, 2, 24, 48)
-        velocity[:, 0] = speed / 4  # at a quarter of the size
-        steps = torch.linspace(-0.5, 0.5, 33) * 11 / 8 * speed
-        moved = [warp(texture, F.pad(torch.full((1, 1, 96, 192), float(s)), (0, 0, 0, 0, 0, 1))) for s in steps]
-        taps = (-1.375, -0.34, 0.34, 1.375)
-        sharp, blurred = (
-            smear(x, velocity, taps, 4)[:, 0, :, 12:-12].mean() for x in (texture, torch.stack(moved).mean(0))
-        )
-        assert blurred < sharp - 1
+    taps = (-1.375, -0.34, 0.34, 1.375)
+    sharp, blurred = (
+        smear(x, to_the_right(speed), taps, 4)[:, 0, :, 12:-12].mean() for x in (texture, smeared_by(texture, speed))
+    )
+    assert blurred < sharp - 1
+
+
+@pytest.mark.parametrize("speed", [4.0, 12.0])
+def test_a_frame_that_is_smooth_in_all_directions_alike_is_not_taken_for_smeared(speed: float) -> None:
+    torch.manual_seed(0)
+    smooth = F.interpolate(torch.rand(1, 1, 12, 24), size=(96, 192), mode="bicubic")
+    taps = (-1.375, -0.34, 0.34, 1.375)
+    found = [cues(x, to_the_right(speed), taps, 4) for x in (smooth, smeared_by(smooth, speed))]
+    assert found[0].shape == (1, cue_count(taps))
+    near = [float(x[0, 0]) for x in found]  # the nearest place along the motion, relative to the one across it
+    assert abs(near[0]) < 0.5
+    assert near[1] < near[0] - 0.3
+
+
+def test_what_does_not_move_gives_no_cue() -> None:
+    torch.manual_seed(0)
+    found = cues(torch.rand(1, 1, 96, 192), torch.zeros(1, 2, 24, 48), (-1.0, -0.5, 0.5, 1.0), 4)
+    assert torch.isfinite(found).all()
+    assert float(found[0, 0]) == 0

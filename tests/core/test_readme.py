@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import os
 import re
 import shlex
@@ -97,3 +98,14 @@ def test_every_file_that_the_text_names_is_there(root: Path) -> None:
     assert "scripts/pin.py" in names
     for name in links + names:
         assert (root / name).exists(), name
+
+
+def test_the_table_of_speeds_is_what_was_measured(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """README.md, speed.md and the picture are made of speed.json, and of nothing else."""
+    monkeypatch.syspath_prepend(root)
+    made = importlib.import_module("benchmarks.speed_report")
+    report = json.loads(made.JSON.read_text())
+    text = README.read_text()
+    assert made.put(text, made.short(report["found"])) == text
+    assert made.WHOLE.read_text() == made.page(report)
+    assert made.PICTURE.read_text() == made.picture(report["found"])

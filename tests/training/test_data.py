@@ -14,7 +14,7 @@ from alanet_core.training.materials import draw_pictures, gather
 from alanet_core.training.motion import Path as MotionPath
 from alanet_core.training.motion import random_path, still_path
 from alanet_core.training.photos import PhotoSet, find_photos, is_held_out, read_picture
-from alanet_core.training.pool import SamplePool
+from alanet_core.training.pool import VISIBLE, SamplePool
 from alanet_core.training.samples import SampleConfig, SampleMaker
 from alanet_core.training.sequences import Scene, random_scene
 
@@ -148,6 +148,20 @@ def test_inputs_are_the_sharp_frames_or_their_blur_and_the_middle_lies_between(d
     assert 0 < int(untouched.sum()) < untouched.numel()
     nearer = (batch.middle - (batch.sharp[:, 1:] + batch.sharp[:, :-1]) / 2).abs().mean()
     assert nearer < (batch.middle - batch.sharp.roll(1, 0)[:, 1:]).abs().mean()
+
+
+def test_a_batch_says_which_frames_came_in_blurred_and_where_that_can_be_seen(
+    drawn_photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alanet_core.training.pool.DARK_SHARE", 0.0)
+    config = SampleConfig(size=32, fastest=8.0, sharp_share=0.3, clip_share=0)
+    pool = SamplePool(SampleMaker(config, 5, drawn_photos), seed=1, batch=32, capacity=64, first=64, workers=0)
+    batch = pool.draw(0)
+    changed = (batch.inputs - batch.sharp).abs().mean((2, 3, 4))
+    assert torch.equal(changed > 0, (batch.blurred > 0) & (batch.visible > 0))
+    torch.testing.assert_close((changed / VISIBLE).clamp(max=1), batch.blurred * batch.visible)
+    never = (batch.visible == 0).all(1)
+    assert 0 < int(never.sum()) < 20
 
 
 def test_at_the_start_no_frame_is_left_sharp_where_that_is_asked_for(drawn_photos: PhotoSet) -> None:

