@@ -42,6 +42,11 @@ def whole(found: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def _least_memory(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    least = min(x["memory"] for contenders in found.values() for x in contenders.values())
+    return f"Memory: {least:.0f} MB or less where it says {least:.0f}; a child begins with what its parent holds."
+
+
 def limits(report: dict[str, Any]) -> str:
     """The machine's own rates, the roofline of every preset, and how far from it the default is."""
     rates = report["machine"]
@@ -120,7 +125,15 @@ def page(report: dict[str, Any]) -> str:
     source = "Written by `benchmarks/speed_report.py` from `speed.json`, which `speed.py` measured."
     machine = f"{report['cpus']} CPU cores, torch {report['torch']}, commit {report['commit']}"
     where = f"{source} {machine}, {report['rounds']} rounds in turn."
-    parts = [head, where, "![bars](speed.svg)", whole(report["found"]), "## Limits", limits(report)]
+    parts = [
+        head,
+        where,
+        "![bars](speed.svg)",
+        whole(report["found"]),
+        _least_memory(report["found"]),
+        "## Limits",
+        limits(report),
+    ]
     parts += [
         "## Latency of the core",
         "The default preset; to it comes the wait for the next frame.",

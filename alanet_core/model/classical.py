@@ -4,7 +4,6 @@ They know small and precise motion from the first day, which a network learns sl
 occlusion, repetition, small things that move far) is left to the learned corrections of `guided.py`.
 """
 
-import functools
 from typing import NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alanet_core.model.blocks import upsample
+from alanet_core.model.kept import kept
 from alanet_core.model.motion import warp
 
 _WINDOW = 7  # pixels along one side of the neighbourhood that is taken to move as one
@@ -82,15 +82,11 @@ def mean(x: Tensor, side: int) -> Tensor:
     return x
 
 
-@functools.lru_cache(maxsize=128)
+@kept
 def _counts(size: int, reach: int, device: torch.device) -> Tensor:
     """How many of 2 * reach + 1 neighbours along an axis lie in the picture: [size] float32."""
-    with torch.inference_mode(mode=False):  # it is kept, and may be wanted for training
-        places = torch.arange(size, device=device, dtype=torch.float32)
-        counts = 1 + places.clamp(max=reach) + places.flip(0).clamp(max=reach)
-    if device.type == "cuda":  # other streams will read it
-        torch.cuda.current_stream(device).synchronize()
-    return counts
+    places = torch.arange(size, device=device, dtype=torch.float32)
+    return 1 + places.clamp(max=reach) + places.flip(0).clamp(max=reach)
 
 
 @torch.no_grad()

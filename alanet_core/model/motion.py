@@ -1,29 +1,21 @@
 """Moving features and pixels along a flow; pixels as channels and back."""
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alanet_core.model.kept import kept
 
-@functools.lru_cache(maxsize=256)
+
+@kept
 def _line(count: int, first: float, step: int, size: int, device: torch.device) -> Tensor:
     """The places first, first + step ... as `sample` counts them on an axis of so many pixels: [count] float32."""
-    with torch.inference_mode(mode=False):  # it is kept, and may be wanted for training
-        line = (step * torch.arange(count, device=device, dtype=torch.float32) + first) * _unit(size) - 1
-    if device.type == "cuda":  # other streams will read it
-        torch.cuda.current_stream(device).synchronize()
-    return line
+    return (step * torch.arange(count, device=device, dtype=torch.float32) + first) * _unit(size) - 1
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def _numbers(values: tuple[float, ...], device: torch.device) -> Tensor:
-    with torch.inference_mode(mode=False):
-        numbers = torch.tensor(values, device=device)
-    if device.type == "cuda":
-        torch.cuda.current_stream(device).synchronize()
-    return numbers
+    return torch.tensor(values, device=device)
 
 
 def _unit(size: int) -> float:

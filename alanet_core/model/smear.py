@@ -68,11 +68,12 @@ class Blurred(nn.Module):
         self.verdict = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in (self.hidden, self.verdict):
-            x = x if layer is self.hidden else torch.tanh(x)
-            # Written out for the same reason.
-            x = (x[:, None] * layer.weight.float()).sum(-1) + layer.bias.float()
-        return x
+        return _exactly(self.verdict, torch.tanh(_exactly(self.hidden, x)))
+
+
+def _exactly(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A small layer in float32, whatever the network's dtype: written out, as above."""
+    return (x[:, None] * layer.weight.float()).sum(-1) + layer.bias.float()
 
 
 def _changes(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:

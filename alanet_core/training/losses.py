@@ -2,7 +2,8 @@
 
 The paper adds L1 and 0.2 times a perceptual loss on features of a VGG network trained on ImageNet. Here L1 is the
 Charbonnier loss (smooth at zero, otherwise L1), and in place of the features stands a Laplacian pyramid: the same
-distance, band by band, so that fine detail and coarse light weigh alike.
+distance, band by band, so that fine detail and coarse light weigh alike. And what is summed over pictures is not their
+distances but the logarithms of these, as PSNR counts.
 """
 
 import math
