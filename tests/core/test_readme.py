@@ -23,13 +23,13 @@ def blocks(*languages: str) -> list[str]:
     return [body for language, body in FENCE.findall(README.read_text()) if language in languages]
 
 
-def parse(words: list[str]) -> None:
-    """Hand the words to the parser of the command they name; it must know them all."""
+def parse(words: list[str]) -> argparse.Namespace:
+    """What the parser of the command they name makes of the words; it must know them all."""
     assert words[0] in COMMANDS, f"`alanet {words[0]}` is no command"
     parser = argparse.ArgumentParser(exit_on_error=False)
     importlib.import_module(f"alanet_core.cli.{words[0]}").add_parser(parser.add_subparsers())
     try:
-        parser.parse_args(words)
+        return parser.parse_args(words)
     except SystemExit:
         pytest.fail(f"README.md shows `alanet {shlex.join(words)}`, which the command does not understand")
 
@@ -75,7 +75,8 @@ def options_in_tables() -> list[list[str]]:
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in options_in_tables()])
 def test_an_option_in_the_text_is_one_of_enhance(words: list[str]) -> None:
-    parse(["enhance", "in.mp4", "out.mp4", *words])
+    plain = ["enhance", "in.mp4", "out.mp4"]
+    assert parse([*plain, *words]) != parse(plain), "it says what is so without it"
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))

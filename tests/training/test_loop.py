@@ -14,6 +14,7 @@ from alanet_core.errors import AlanetError, ConfigError, WeightsError
 from alanet_core.model import Alanet
 from alanet_core.model.clip import encode_clip, render
 from alanet_core.training.loop import Budget, rate_factor, train, train_step
+from alanet_core.training.losses import sharp_loss
 from alanet_core.training.photos import PhotoSet
 from alanet_core.training.pool import Batch, SamplePool
 from alanet_core.training.samples import SampleMaker
@@ -285,3 +286,14 @@ def test_it_is_learnt_which_frames_are_blurred(tiny_model: Alanet, tiny_config: 
     state = begin(tiny_model, dataclasses.replace(tiny_config, rate=1e-4, warm_up=0))
     steps = [train_step(state, _Always(moving_waves()), 0.0) for _ in range(60)]  # type: ignore[arg-type]
     assert steps[-1].verdict < 0.95 * steps[0].verdict
+
+
+def test_each_picture_counts_alike_however_large_its_error() -> None:
+    """The sharp loss is the mean PSNR turned round, within what FLOOR takes; ten decibels weigh the same anywhere."""
+    wanted = torch.zeros(2, 3, 8, 8)
+    errors = torch.tensor([0.2, 0.05]).view(2, 1, 1, 1)
+    before = float(sharp_loss(wanted + errors, wanted))
+    for better in (torch.tensor([0.1, 1.0]), torch.tensor([1.0, 0.1])):
+        after = float(sharp_loss(wanted + errors * better.sqrt().view(2, 1, 1, 1), wanted))
+        assert (before - after) / (0.02 * math.log(10) / 2) == pytest.approx(1, abs=0.06)
+    assert float(sharp_loss(wanted, wanted)) == 0
