@@ -45,8 +45,9 @@ def estimate_memory(
         z = model.attend(Window((held.core,) * config.window, held.core))
         assert z.sharp is not None
         assert z.middle is not None
-        sharp = model.generate_sharp(z.sharp, held, held, held, tile)
-        middle = model.generate_middle(z.middle, held, held, tile)
+        motion = model.match(held, held)
+        sharp = model.generate_sharp(z.sharp, (held, held, held), (motion, motion.clone()), tile)
+        middle = model.generate_middle(z.middle, (held, held), motion, tile)
         del sharp, middle
     return int(live.peak * BESIDE * KEPT)
 

@@ -90,8 +90,9 @@ def roofline(
             z = model.attend(Window((held.core,) * config.window, held.core))
             assert z.sharp is not None
             assert z.middle is not None
-            model.generate_sharp(z.sharp, held, held, held, 0)
-            model.generate_middle(z.middle, held, held, 0)
+            motion = model.match(held, held)
+            model.generate_sharp(z.sharp, (held, held, held), (motion, motion))
+            model.generate_middle(z.middle, (held, held), motion)
     return {"roofline_ms": 1e3 * layers.seconds, "gflop": layers.operations / 1e9}
 
 

@@ -97,8 +97,9 @@ def count(config: "ModelConfig", height: int, width: int) -> tuple[int, int]:
             z = model.attend(Window((latent.core,) * config.window, latent.core))
             assert z.sharp is not None
             assert z.middle is not None
-            model.generate_sharp(z.sharp, latent, latent, latent)
-            model.generate_middle(z.middle, latent, latent)
+            motion = model.match(latent, latent)
+            model.generate_sharp(z.sharp, (latent, latent, latent), (motion, motion))
+            model.generate_middle(z.middle, (latent, latent), motion)
     return sum(weight.numel() for weight in model.parameters()), counter.get_total_flops()
 
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.attention import LatentAttention
-from alanet_core.model.classical import pyramid
+from alanet_core.model.light import pyramid
+from alanet_core.model.search import search
 from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
 from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
@@ -58,15 +59,30 @@ class Alanet(nn.Module):
         attended: Attended = self.attention(window, sharp=sharp, middle=middle)
         return attended
 
-    def generate_sharp(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:
-        """G for time n -> [B, 3, H, W] float32. At the end of a shot, frame n stands in for a missing neighbour.
+    def match(self, earlier: Latent, later: Latent) -> Tensor:
+        """The motion between two frames that follow each other, once for all that is made of it.
 
-        tile: rows made at a time, to save memory; 0 for all. Changes no pixel.
+        [B, 4, h, w] float32 at the size where the last convolutions work, as `alanet_core.model.search` gives it; of
+        no channels for a network that does not look for motion.
         """
-        picture: Tensor = self.sharp(z, previous, own, following, tile)
+        if self.config.fusion == "mean":
+            return earlier.pixels[:, :0]
+        finest = self.config.fold.bit_length() - 1
+        return search(earlier.light[finest:], later.light[finest:])
+
+    def generate_sharp(
+        self, z: Tensor, frames: tuple[Latent, Latent, Latent], motions: tuple[Tensor, Tensor], tile: int = 0
+    ) -> Tensor:
+        """G for time n -> [B, 3, H, W] float32.
+
+        frames: n-1, n, n+1; at the end of a shot, frame n stands in for a missing neighbour. motions: what `match`
+        gives for the first two of them, and for the last two. tile: rows made at a time, to save memory; 0 for all;
+        changes no pixel.
+        """
+        picture: Tensor = self.sharp(z, frames, motions, tile)
         return picture
 
-    def generate_middle(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
-        """G for time n + 1/2 -> [B, 3, H, W] float32."""
-        picture: Tensor = self.middle(z, own, following, tile)
+    def generate_middle(self, z: Tensor, frames: tuple[Latent, Latent], motion: Tensor, tile: int = 0) -> Tensor:
+        """G for time n + 1/2 -> [B, 3, H, W] float32. frames: n, n+1; motion: what `match` gives for them."""
+        picture: Tensor = self.middle(z, frames, motion, tile)
         return picture

@@ -1,5 +1,6 @@
 """A whole clip at once: for training, and as the plain reference that every stream is compared with."""
 
+import itertools
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -42,6 +43,8 @@ def render(model: Alanet, latents: Sequence[Latent], n: int) -> tuple[Tensor, Te
     window = Window(tuple(near(k).core for k in range(n - radius, n + radius + 1)), following)
     z = model.attend(window)
     assert z.sharp is not None
-    sharp = model.generate_sharp(z.sharp, near(n - 1), near(n), near(n + 1))
-    middle = sharp if z.middle is None else model.generate_middle(z.middle, near(n), near(n + 1))
+    frames = near(n - 1), near(n), near(n + 1)
+    before, after = (model.match(*pair) for pair in itertools.pairwise(frames))
+    sharp = model.generate_sharp(z.sharp, frames, (before, after))
+    middle = sharp if z.middle is None else model.generate_middle(z.middle, frames[1:], after)
     return sharp, middle

@@ -54,13 +54,27 @@ class Generator(nn.Module):
 class SharpGenerator(Generator):
     """z_n with the skips of frame n -> the sharp frame."""
 
-    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:  # noqa: ARG002 one call for all
+    def forward(
+        self,
+        z: Tensor,
+        frames: tuple[Latent, Latent, Latent],
+        motions: tuple[Tensor, Tensor],  # noqa: ARG002 one call for all
+        tile: int = 0,
+    ) -> Tensor:
+        own = frames[1]
         return self.decode(z, own.skips, own.pixels, tile)
 
 
 class MiddleGenerator(Generator):
     """z_{n+1/2} with the mean of the two frames' skips -> the middle frame."""
 
-    def forward(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
+    def forward(
+        self,
+        z: Tensor,
+        frames: tuple[Latent, Latent],
+        motion: Tensor,  # noqa: ARG002 one call for all
+        tile: int = 0,
+    ) -> Tensor:
+        own, following = frames
         skips = tuple((a + b) / 2 for a, b in zip(own.skips, following.skips, strict=True))
         return self.decode(z, skips, (own.pixels + following.pixels) / 2, tile)

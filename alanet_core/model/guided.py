@@ -1,8 +1,8 @@
 """G with its neighbours in place, guided by classical motion.
 
 G's mean of two neighbours' skips learns motion very slowly. Here they are warped into place before they are fused, by
-flows that begin with a classical estimate and are refined level by level, by classical steps and a learned correction
-in turn. All levels lie at a quarter of the size and below, so that only the last convolutions cost much.
+the motion that `search.py` has found, and a correction of it that is learnt level by level. All levels lie at a quarter
+of the size and below, so that only the last convolutions cost much.
 
 Those give no picture but a filter for every pixel: weights for places along its path, on which motion has smeared it
 (eq. 7 is a mean along the path, so its inverse lies there too, and is the same for all speeds when the places are
@@ -13,14 +13,15 @@ import itertools
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
-from alanet_core.model import classical
 from alanet_core.model.blocks import DoubleConv, activate, bounded, conv, head, of_parts, upsample, zero
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
-from alanet_core.model.classical import Planes, brightness
+from alanet_core.model.halfway import halfway
+from alanet_core.model.light import Planes, brightness
 from alanet_core.model.motion import gather, like, places, sample, sample_along, unfold, warp
 from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips
@@ -31,7 +32,7 @@ FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to th
 SURE, LEANING = 4.0, 0.6
 """A frame counts as blurred above this logit, as sharp below. Whole pictures tell more than the crops of training."""
 
-COARSER = 2  # levels above the bottleneck, where the classical estimate begins
+COARSER = 2  # levels above the bottleneck, where the search for motion begins
 
 
 class Features(NamedTuple):
@@ -55,7 +56,7 @@ class Traced(NamedTuple):
 
 
 class GuidedLevel(nn.Module):
-    """Improve the flow, warp the neighbours' features by it, compare, fuse, correct the flow."""
+    """Warp the neighbours' features, compare, fuse, correct the flow."""
 
     def __init__(self, inputs: int, channels: int, *, own: bool) -> None:
         super().__init__()
@@ -65,18 +66,15 @@ class GuidedLevel(nn.Module):
         self.flow = conv(channels, FLOWS)
         zero(self.flow)
 
-    def forward(self, z: Tensor, flow: Tensor, features: Features, planes: Planes) -> tuple[Tensor, Tensor]:
-        flow = _settled(flow, planes)
+    def forward(
+        self, z: Tensor, motion: Tensor, correction: Tensor, features: Features, planes: Planes
+    ) -> tuple[Tensor, Tensor]:
+        flow = motion + correction
         found = like(torch.cat((torch.asinh(flow / FLOW_SCALE), _changes(flow, planes)), 1), z)
         own = () if features.own is None else (features.own,)
         moved = (gather(x, to) for x, to in ((features.a, flow[:, :2]), (features.b, flow[:, 2:])))
         z = self.fuse(activate(of_parts(self.reduce, itertools.chain((z,), moved, (found,), own))))
-        return z, flow + self.flow(z).float()
-
-
-def _settled(flow: Tensor, planes: Planes, steps: int = classical.STEPS, top: int = 0) -> Tensor:
-    """Classical steps in value; the gradient passes as if there were none."""
-    return flow + (classical.settle(flow, planes, steps, top) - flow).detach()
+        return z, correction + self.flow(z).float()
 
 
 @torch.no_grad()
@@ -99,22 +97,24 @@ class GuidedPath(nn.Module):
         )
         told = 3 + len(config.taps) // 2 if own else 2  # of each frame, whether it is blurred; of the own one, where
         self.unfold = conv(channels[-1] + told, config.detail * (config.unshuffle // config.fold) ** 2, 1)
-        # rows on either side of a strip: the flow's way up twice, and what a classical step reads
-        self.margin = config.fold * (2 + classical.REACH)
+        self.margin = config.fold  # rows on either side of a strip: the flow's way up
 
     def forward(
-        self, z: Tensor, earlier: Latent, later: Latent, own: Latent | None, planes: list[Planes]
+        self, z: Tensor, earlier: Latent, later: Latent, own: Latent | None, planes: list[Planes], motion: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        finest, above = self.unshuffle.bit_length() - 1, len(self.levels) - 1
-        flow = classical.begin(planes[-COARSER:])
+        """motion: [B, 4, h, w] at the size where the last convolutions work, where the last of the flows is, too."""
+        finest, top = self.unshuffle.bit_length() - 1, len(self.levels) - 1
+        begin = [_coarser(motion, self.unshuffle // self.fold)]
+        for _ in range(top):
+            begin.append(_coarser(begin[-1], 2))
+        correction = torch.zeros_like(begin[-1])
         flows: list[Tensor] = []
-        for level, at in zip(self.levels, range(above, -1, -1), strict=True):
+        for level, at in zip(self.levels, range(top, -1, -1), strict=True):
             if flows:
-                z, flow = upsample(z), 2 * upsample(flow)
-            flow = flow[:, :, : z.shape[2], : z.shape[3]]
-            z, flow = level(z, flow, _features(earlier, later, own, at), planes[finest + at])
-            flows.append(flow)
-        return z, flows
+                z, correction = upsample(z), 2 * upsample(correction)
+            z, correction = level(z, begin[at], correction, _features(earlier, later, own, at), planes[finest + at])
+            flows.append(begin[at] + correction)
+        return z, [*flows, motion + grown(correction, motion.shape[3])]
 
     def detail(self, folded: Tensor, strip: Strip) -> Tensor:
         """Of what `unfold` has made of the whole picture, a strip at the size where the last convolutions work."""
@@ -124,6 +124,11 @@ class GuidedPath(nn.Module):
 def halvings(config: ModelConfig) -> int:
     """How often brightness is halved in size to look for motion: to above the bottleneck."""
     return config.unshuffle.bit_length() - 2 + len(config.channels) + COARSER
+
+
+def _coarser(flow: Tensor, times: int) -> Tensor:
+    """A flow in pixels of its level -> the same at 1 / times of the size."""
+    return flow if times == 1 else F.avg_pool2d(flow, times) / times
 
 
 def _planes(earlier: Latent, later: Latent, own: Latent | None) -> list[Planes]:
@@ -137,11 +142,6 @@ def _features(earlier: Latent, later: Latent, own: Latent | None, level: int) ->
         return (*latent.skips, latent.core.features)[level]
 
     return Features(of(earlier), of(later), of(own) if own else None)
-
-
-def _last_word(flow: Tensor, finest: Planes, top: int) -> Tensor:
-    """The flow where the last convolutions work: on where pixels go the last word is classical, and fine."""
-    return _settled(grown(flow, finest.a.shape[3]), finest, 1, top)
 
 
 def grown(flow: Tensor, width: int) -> Tensor:
@@ -168,16 +168,30 @@ class GuidedSharp(nn.Module):
         zero(self.head[-1])
         self.margin = self.path.margin + config.fold * len(self.head)
 
-    def forward(self, z: Tensor, previous: Latent, own: Latent, following: Latent, tile: int = 0) -> Tensor:
-        return self.trace(z, previous, own, following, tile=tile).picture
+    def forward(
+        self, z: Tensor, frames: tuple[Latent, Latent, Latent], motions: tuple[Tensor, Tensor], tile: int = 0
+    ) -> Tensor:
+        return self.trace(z, frames, motions, tile=tile).picture
 
     def trace(
-        self, z: Tensor, previous: Latent, own: Latent, following: Latent, *, told: Tensor | None = None, tile: int = 0
+        self,
+        z: Tensor,
+        frames: tuple[Latent, Latent, Latent],
+        motions: tuple[Tensor, Tensor],
+        *,
+        told: Tensor | None = None,
+        tile: int = 0,
     ) -> Traced:
-        """The picture, and what led to it. told: [B, 3], 1 for a frame that is blurred, 0 for a sharp one, if known."""
+        """The picture, and what led to it.
+
+        frames: n-1, n, n+1. motions: from n-1 to n and from n to n+1, as `search` gives them.
+        told: [B, 3], 1 for a frame that is blurred, 0 for a sharp one, if known.
+        """
+        previous, own, following = frames
         planes = _planes(previous, following, own)
-        z, flows = self.path(z, previous, following, own, planes)
-        side, coarse, finest = self.fold, flows[-1], planes[self.fold.bit_length() - 1]
+        motion = torch.cat((motions[0][:, 2:], motions[1][:, :2]), 1)
+        z, flows = self.path(z, previous, following, own, planes, motion)
+        side, coarse, fine_flow = self.fold, flows[-2], flows[-1]
         light = planes[0].own
         assert light is not None
         bright = CHANGE_SCALE * light
@@ -192,9 +206,7 @@ class GuidedSharp(nn.Module):
         def fine(strip: Strip) -> Tensor:
             rows, features = strip.at(1), self.path.detail(folded, strip)
             here, there = cells(own.pixels[:, :, rows], side), cells(bright[:, :, rows], side)
-            flow = _last_word(coarse[:, :, strip.at(self.path.unshuffle)], finest, strip.top // side)
-            flows[len(self.path.levels) :] = [flow]
-            flow = cells(grown(flow, own.pixels.shape[3]), side)
+            flow = cells(grown(fine_flow[:, :, strip.at(side)], own.pixels.shape[3]), side)
             a, b = (
                 sample(for_cells(frame.pixels, side), places(to, frame.pixels, top=strip.top, side=side)) - here
                 for frame, to in ((previous, flow[:, :2]), (following, flow[:, 2:]))
@@ -232,14 +244,28 @@ class GuidedMiddle(nn.Module):
         zero(self.head[-1])
         self.margin = self.path.margin + config.fold * len(self.head)
 
-    def forward(self, z: Tensor, own: Latent, following: Latent, tile: int = 0) -> Tensor:
-        return self.trace(z, own, following, tile=tile).picture
+    def forward(self, z: Tensor, frames: tuple[Latent, Latent], motion: Tensor, tile: int = 0) -> Tensor:
+        return self.trace(z, frames, motion, tile=tile).picture
 
-    def trace(self, z: Tensor, own: Latent, following: Latent, *, told: Tensor | None = None, tile: int = 0) -> Traced:
-        """The picture, and what led to it. told: [B, 2], 1 for a frame that is blurred, 0 for a sharp one, if known."""
+    def trace(
+        self,
+        z: Tensor,
+        frames: tuple[Latent, Latent],
+        motion: Tensor,
+        *,
+        told: Tensor | None = None,
+        tile: int = 0,
+    ) -> Traced:
+        """The picture, and what led to it.
+
+        frames: n, n+1. motion: from n to n+1, as `search` gives it. told: [B, 2], as above.
+        """
+        own, following = frames
         planes = _planes(own, following, None)
-        z, flows = self.path(z, own, following, None, planes)
-        side, coarse, finest = self.fold, flows[-1], planes[self.fold.bit_length() - 1]
+        finest = planes[self.fold.bit_length() - 1]
+        motion = halfway(motion, finest.a, finest.b)
+        z, flows = self.path(z, own, following, None, planes, motion)
+        side, coarse, fine_flow = self.fold, flows[-2], flows[-1]
         velocity = (coarse[:, 2:] - coarse[:, :2]).detach()
         blurred = _blurred(self.blurred, (planes[0].a, planes[0].b), velocity, self.taps, self.path.unshuffle)
         told = _share(blurred) if told is None else told
@@ -250,9 +276,7 @@ class GuidedMiddle(nn.Module):
 
         def fine(strip: Strip) -> Tensor:
             features = self.path.detail(folded, strip)
-            flow = _last_word(coarse[:, :, strip.at(self.path.unshuffle)], finest, strip.top // side)
-            flows[len(self.path.levels) :] = [flow]
-            flow = cells(grown(flow, own.pixels.shape[3]), side)
+            flow = cells(grown(fine_flow[:, :, strip.at(side)], own.pixels.shape[3]), side)
             velocity = (flow[:, 2:] - flow[:, :2]).detach()
             moved, along = [], []
             # Both frames lie on the same path: each is sampled at every other place.

@@ -9,7 +9,7 @@ knows it: a neighbourhood knows more, and the whole frame, which was exposed at 
 import torch
 from torch import Tensor, nn
 
-from alanet_core.model.classical import mean
+from alanet_core.model.light import mean
 from alanet_core.model.motion import sample_along, standing
 
 _WINDOW = 9  # pixels of the coarse level along one side of a neighbourhood

@@ -12,6 +12,7 @@ Note [lifetime on streams]. A tensor is used on another stream than the one it w
    allocator not to reuse them before the reader is through.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -20,12 +21,13 @@ from torch import Tensor
 
 from alanet_core.config import StreamConfig
 from alanet_core.frames import Canvas
-from alanet_core.latent import Attended, FramePair, Latent, MiddleSource, Window
+from alanet_core.latent import Attended, FramePair, MiddleSource, Window
 from alanet_core.model import Alanet
 from alanet_core.streaming.plan import Task
 from alanet_core.streaming.ring import LatentRing
 
 IN_FLIGHT = 2  # frames that may be under way at once when the stages overlap
+_MATCHES = 3  # pairs of frames whose motion is remembered: before and after a frame, and one more
 
 
 class Lane:
@@ -75,6 +77,8 @@ class Stages:
         self._host = Lane(torch.cuda.current_stream(model.device) if streams else None)
         self.ring = LatentRing(model.config, slack + (IN_FLIGHT if streams else 0))
         self._canvas: Canvas | None = None
+        self._matches: OrderedDict[tuple[int, int], Tensor] = OrderedDict()  # made and read on one lane
+        self._matches_kept = slack + _MATCHES
         self._encoded: dict[int, torch.cuda.Event | None] = {}
         self._readers: dict[int, torch.cuda.Event | None] = {}
         self.encodes = 0
@@ -89,6 +93,7 @@ class Stages:
         self.ring.clear()
         self._encoded.clear()
         self._readers.clear()
+        self._matches.clear()
         self._canvas = None
 
     @torch.no_grad()
@@ -133,15 +138,18 @@ class Stages:
         own = self.ring.latent(task.n)
         if z.sharp is None:
             return self._cropped(own.pixels).clone()
-        previous, following = self._neighbour(task.previous, own), self._neighbour(task.following, own)
-        return self._cropped(self._model.generate_sharp(z.sharp, previous, own, following, self._config.tile))
+        previous, following = (task.previous, task.following) if self._model.config.reach_back else (task.n, task.n)
+        frames = self.ring.latent(previous), own, self.ring.latent(following)
+        motions = self._match(previous, task.n), self._match(task.n, following)
+        return self._cropped(self._model.generate_sharp(z.sharp, frames, motions, self._config.tile))
 
     def _middle(self, task: Task, z: Attended, sharp: Tensor) -> tuple[Tensor | None, MiddleSource]:
         if self._config.mode == "deblur":
             return None, "none"
         if z.middle is not None:
-            own, following = self.ring.latent(task.n), self.ring.latent(task.following)
-            return self._cropped(self._model.generate_middle(z.middle, own, following, self._config.tile)), "made"
+            frames = self.ring.latent(task.n), self.ring.latent(task.following)
+            motion = self._match(task.n, task.following)
+            return self._cropped(self._model.generate_middle(z.middle, frames, motion, self._config.tile)), "made"
         if task.middle == "end" or self._config.scene_mode == "repeat":
             return sharp, "repeat"
         ahead = self._cropped(self.ring.latent(task.n + 1).pixels)
@@ -149,8 +157,14 @@ class Stages:
             return ahead.clone(), "next"
         return (sharp + ahead) / 2, "blend"
 
-    def _neighbour(self, k: int, own: Latent) -> Latent:
-        return self.ring.latent(k) if self._model.config.reach_back else own
+    def _match(self, earlier: int, later: int) -> Tensor:
+        """The motion between two frames that are held; of the last pairs it is remembered."""
+        key = earlier, later
+        if key not in self._matches:
+            self._matches[key] = self._model.match(self.ring.latent(earlier), self.ring.latent(later))
+            if len(self._matches) > self._matches_kept:
+                self._matches.popitem(last=False)
+        return self._matches[key]
 
     def _cropped(self, picture: Tensor) -> Tensor:
         assert self._canvas is not None

@@ -39,7 +39,7 @@ class SampleConfig:
     size: int = 128
     fastest: float = 16.0
     sharp_share: float = 0.2
-    clip_share: float = 0.2
+    clip_share: float = 0.35
     short_share: float = 0.3
     linear_share: float = 0.25
 

@@ -75,20 +75,28 @@ def forward_middle(model: Alanet, inputs: Tensor, told: Tensor | None = None) ->
     z = model.attend(Window(tuple(latent.core for latent in pair), None), middle=False).sharp
     assert z is not None
     previous, following = _join(latents[n - 1], latents[n]), _join(latents[n + 1], latents[n + 2])
+    before, between, after = (model.match(latents[k], latents[k + 1]) for k in range(n - 1, n + 2))
+    motions = torch.cat((before, between)), torch.cat((between, after))
     threes = None if told is None else _stacked(told, [slice(n - 1, n + 2), slice(n, n + 3)])
-    sharp, to_sharp = _traced(model.sharp, threes, z, previous, _join(*own), following)
+    sharp, to_sharp = _traced(model.sharp, threes, z, (previous, _join(*own), following), motions)
     window = Window((own[0].core,) * model.config.window, own[1].core)
     z = model.attend(window, sharp=False).middle
     assert z is not None
-    middle, to_middle = _traced(model.middle, None if told is None else told[:, n : n + 2], z, *own)
+    middle, to_middle = _traced(model.middle, None if told is None else told[:, n : n + 2], z, own, between)
     return Made(torch.stack((sharp[:batch], sharp[batch:]), 1), middle, to_sharp, to_middle)
 
 
-def _traced(generator: nn.Module, told: Tensor | None, z: Tensor, *frames: Latent) -> tuple[Tensor, Traced | None]:
+def _traced(
+    generator: nn.Module,
+    told: Tensor | None,
+    z: Tensor,
+    frames: tuple[Latent, ...],
+    motion: Tensor | tuple[Tensor, Tensor],
+) -> tuple[Tensor, Traced | None]:
     if isinstance(generator, GuidedSharp | GuidedMiddle):
-        traced = generator.trace(z, *frames, told=told)
+        traced = generator.trace(z, frames, motion, told=told)  # type: ignore[arg-type]  # each with its own
         return traced.picture, traced
-    return generator(z, *frames), None
+    return generator(z, frames, motion), None
 
 
 def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
