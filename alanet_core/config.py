@@ -30,12 +30,13 @@ class ModelConfig:
     unshuffle: 1, or the factor by which pixels are folded into channels before the first level.
     gate_reduction: squeeze of the channel gate F (section 4.2; 16 as in RCAN).
     fusion: what a generator makes of the neighbours' features: "mean" (the mean of their skips, for the middle frame
-        alone) or "guided" (warped into place by a flow that is refined from coarse to fine, by classical steps and by
-        learned ones, for both outputs).
+        alone) or "guided" (warped into place by the motion that is measured between the frames, and learned
+        corrections of it, for both outputs).
     residual: the last convolution gives a correction to the frame (sharp) or the blend (middle), not the picture.
     taps: for "guided": places of the filter along a pixel's motion, in fractions of the way from frame to frame.
     detail: for "guided": features that reach the last convolutions, which see the picture folded by `fold`.
     sharp_head, middle_head: for "guided": widths of the last convolutions before the picture.
+    last: for "guided": size of the very last convolution of each.
     """
 
     window: int = 3
@@ -49,6 +50,7 @@ class ModelConfig:
     detail: int = 24
     sharp_head: tuple[int, ...] = ()
     middle_head: tuple[int, ...] = ()
+    last: int = 3
 
     def __post_init__(self) -> None:
         if self.window < 1 or self.window % 2 == 0:
@@ -62,8 +64,8 @@ class ModelConfig:
                     "give both the same length",
                 )
             )
-        if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise ConfigError(must("kernels", "odd", self.kernels, "use 3, 5 or 7"))
+        if any(kernel % 2 == 0 for kernel in (*self.kernels, self.last)):
+            raise ConfigError(must("kernels and last", "odd", (self.kernels, self.last), "use 3, 5 or 7"))
         if self.unshuffle not in (1, 2, 4):
             raise ConfigError(must("unshuffle", "1, 2 or 4", self.unshuffle, "use 1 for full resolution"))
         if self.gate_reduction < 1 or self.channels[-1] % self.gate_reduction:

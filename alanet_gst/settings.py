@@ -85,7 +85,7 @@ _ANY_TIME = GObject.ParamFlags(int(_BOTH) | int(Gst.PARAM_MUTABLE_PLAYING))
 _DEFAULT = Settings()
 
 _BLURBS = {
-    "model": "The network: a preset of `alanet models` (default, fast, paper), or the path of a .safetensors "
+    "model": "The network: a preset of `alanet models` (default, fine, fast, paper), or the path of a .safetensors "
     "file written by alanet",
     "device": "Where the network runs: auto (CUDA where there is one, else the CPU), cpu, cuda, cuda:N",
     "allow-untrained": "Take a preset that ships without trained weights; its pictures are noise",

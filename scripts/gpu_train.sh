@@ -19,7 +19,7 @@ mkdir -p "$out"
 if [ -f "$out/state/state.safetensors" ]; then
     set -- --resume "$@"
 elif [[ " $* " != *" --config "* ]]; then
-    set -- --init alanet_core/weights/fast.safetensors "$@"
+    set -- --init alanet_core/weights/fine.safetensors "$@"
 fi
 if [ "$1" != --resume ]; then
     set -- --batch 32 --size 192 "$@"

@@ -9,11 +9,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-preset=${1:?alanet: PRESET must be one with weights (fast), got nothing; scripts/train.sh PRESET OUT [MINUTES]}
+preset=${1:?alanet: PRESET must be one with weights (fine, fast), got nothing; scripts/train.sh PRESET OUT [MINUTES]}
 out=${2:?alanet: OUT must be a folder for weights, state and log, got nothing; scripts/train.sh PRESET OUT [MINUTES]}
 minutes=${3:-60}
 if [ ! -f "alanet_core/weights/$preset.safetensors" ]; then
-    echo "alanet: PRESET must be one with weights in alanet_core/weights, got $preset; use fast" >&2
+    echo "alanet: PRESET must be one with weights in alanet_core/weights, got $preset; use fine" >&2
     exit 2
 fi
 data=${ALANET_DATA:-../shared/data}

@@ -40,7 +40,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="go on with the run in OUT, with its own settings")
     start.add_argument("--init", type=Path, help="begin with these weights (.safetensors)")
-    start.add_argument("--config", metavar="PRESET", default="fast", help="begin untrained in this preset's shape")
+    start.add_argument("--config", metavar="PRESET", default="fine", help="begin untrained in this preset's shape")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn at random")
     parser.add_argument("--batch", type=int, help="samples a step")
     parser.add_argument("--size", type=int, help="height and width of a sample, in pixels")

@@ -61,13 +61,13 @@ def bounded(x: Tensor) -> Tensor:
     return 2 * torch.sigmoid(2 * x) - 1
 
 
-def head(inputs: int, widths: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """Convolutions of the given widths with LeakyReLU between them and none at the end."""
+def head(inputs: int, widths: tuple[int, ...], outputs: int, last: int = 3) -> nn.Sequential:
+    """Convolutions of the given widths with LeakyReLU between them and none at the end. last: the last one's kernel."""
     layers: list[nn.Module] = []
     for width in widths:
         layers += [conv(inputs, width), nn.LeakyReLU(SLOPE)]
         inputs = width
-    return nn.Sequential(*layers, conv(inputs, outputs))
+    return nn.Sequential(*layers, conv(inputs, outputs, last))
 
 
 def zero(layer: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""G with its neighbours in place, guided by classical motion.
+"""G with its neighbours in place, guided by measured motion.
 
 G's mean of two neighbours' skips learns motion very slowly. Here they are warped into place before they are fused, by
 the motion that `search.py` has found, and a correction of it that is learnt level by level. All levels lie at a quarter
@@ -164,7 +164,7 @@ class GuidedSharp(nn.Module):
         self.path = GuidedPath(config, own=True)
         # Sharp frames want no filter. That a factor of its own says so is learnt at once.
         self.blurred = Blurred(config.taps)
-        self.head = head(config.detail + cells * (taps + 3), config.sharp_head, cells * (taps + 2 + 3))
+        self.head = head(config.detail + cells * (taps + 3), config.sharp_head, cells * (taps + 2 + 3), config.last)
         zero(self.head[-1])
         self.margin = self.path.margin + config.fold * len(self.head)
 
@@ -240,7 +240,7 @@ class GuidedMiddle(nn.Module):
         cells, taps = config.fold**2, len(config.taps)
         self.path = GuidedPath(config, own=False)
         self.blurred = Blurred(config.taps)
-        self.head = head(config.detail + cells * (taps + 2), config.middle_head, cells * (taps + 1 + 3))
+        self.head = head(config.detail + cells * (taps + 2), config.middle_head, cells * (taps + 1 + 3), config.last)
         zero(self.head[-1])
         self.margin = self.path.margin + config.fold * len(self.head)
 

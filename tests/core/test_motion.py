@@ -1,4 +1,4 @@
-"""Classical motion against displacements that are known, and the moving of pixels against torch's own."""
+"""Motion seen from half-way against motion that is known, and the moving of pixels against torch's own."""
 
 import math
 
@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alanet_core.model import classical
 from alanet_core.model.blocks import bounded, conv, of_parts
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
-from alanet_core.model.classical import Planes
+from alanet_core.model.halfway import halfway
+from alanet_core.model.light import mean
 from alanet_core.model.motion import gather, places, sample_along, unfold, warp
 from alanet_core.model.smear import cue_count, cues, smear
 
@@ -25,44 +25,38 @@ def picture(dx: float = 0.0, dy: float = 0.0, height: int = 96, width: int = 128
     return (torch.stack(waves).sum(0) / 12 + 0.5)[None, None]
 
 
-def planes(pictures: list[Tensor | None], levels: int) -> list[Planes]:
-    lists = [
-        classical.pyramid(p.expand(-1, 3, -1, -1), levels) if p is not None else [None] * (levels + 1) for p in pictures
-    ]
-    return [Planes(*level) for level in zip(*lists, strict=True)]
+def motion(forth: tuple[float, float], back: tuple[float, float]) -> Tensor:
+    """The same everywhere, as `search` would give it for pictures of 96x128: [1, 4, 96, 128]."""
+    return torch.tensor([*forth, *back])[None, :, None, None].expand(1, 4, 96, 128)
 
 
-def estimated(levels: list[Planes]) -> Tensor:
-    flow = classical.begin(levels[1:])
-    return classical.settle(flow, levels[0])[:, :, 16:-16, 16:-16]
+@pytest.mark.parametrize(("dx", "dy"), [(0.0, 0.0), (1.3, -0.6), (-7.5, 4.0)])
+@pytest.mark.parametrize("right", ["forth", "back"])
+def test_half_way_the_path_is_taken_whose_ends_look_alike(dx: float, dy: float, right: str) -> None:
+    """One of the two searches is wrong everywhere; the other one's motion is halved."""
+    true, wrong = (dx, dy), (dx + 9.0, dy - 5.0)
+    forth, back = (true, (-wrong[0], -wrong[1])) if right == "forth" else (wrong, (-dx, -dy))
+    flow = halfway(motion(forth, back), picture(), picture(dx, dy))
+    expected = torch.tensor([-dx / 2, -dy / 2, dx / 2, dy / 2])[None, :, None, None]
+    torch.testing.assert_close(flow[:, :, 16:-16, 16:-16], expected.expand(1, 4, 64, 96), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("dx", "dy"), [(0.0, 0.0), (0.1, -0.05), (1.3, 0.6), (-7.5, 4.0), (0.0, 15.0)])
-def test_the_flows_of_the_middle_are_half_the_motion_each(dx: float, dy: float) -> None:
-    flow = estimated(planes([picture(), picture(dx, dy), None], 4))
-    expected = torch.tensor([-dx / 2, -dy / 2, dx / 2, dy / 2])
-    assert flow.mean((0, 2, 3)) == pytest.approx(expected, abs=0.05)
-    assert float((flow - expected[:, None, None]).abs().mean()) < 0.1
-
-
-@pytest.mark.parametrize(("dx", "dy"), [(0.1, -0.05), (1.3, 0.6), (-6.0, 4.0)])
-def test_with_an_own_frame_each_flow_is_the_motion_to_that_neighbour(dx: float, dy: float) -> None:
-    flow = estimated(planes([picture(-dx, -dy), picture(dx / 2, dy / 2), picture()], 4))
-    expected = torch.tensor([-dx, -dy, dx / 2, dy / 2])
-    assert flow.mean((0, 2, 3)) == pytest.approx(expected, abs=0.05)
-    assert float((flow - expected[:, None, None]).abs().mean()) < 0.1
-
-
-def test_where_there_is_nothing_to_see_nothing_moves() -> None:
-    grey = torch.full((1, 1, 96, 128), 0.4)
-    assert not estimated(planes([grey, grey, None], 4)).any()
+def test_half_way_each_frame_tells_of_its_own_places() -> None:
+    """The right half of a frame moves by 8: in between, that motion begins 4 pixels further to the right."""
+    moving = torch.zeros(1, 4, 96, 128)
+    moving[:, 0, :, 64:] = 8.0
+    moving[:, 2, :, 72:] = -8.0
+    flow = halfway(moving, *(torch.full((1, 1, 96, 128), 0.5),) * 2)
+    assert not flow[:, :, :, :64].any()
+    assert (flow[:, 0, :, 68:] == -4).all()
+    assert (flow[:, 2, :, 68:] == 4).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (24, 31)])
 def test_the_mean_over_a_neighbourhood_is_that_of_pooling(height: int, width: int) -> None:
     x = torch.rand(2, 3, height, width)
     expected = F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
-    torch.testing.assert_close(classical.mean(x, 7), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(mean(x, 7), expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("side", [1, 2, 4])

@@ -8,7 +8,7 @@ from alanet_core.presets import find_device, find_dtype
 
 
 def test_default_is_a_trained_preset_and_paper_says_that_it_is_not() -> None:
-    assert load(precision="fp32", device="cpu").name == "fast"
+    assert load(precision="fp32", device="cpu").name == "fine"
     assert presets()["fast"].trained
     assert not presets()["paper"].trained
     assert "UNTRAINED" in presets()["paper"].summary
@@ -24,7 +24,7 @@ def test_an_untrained_preset_is_refused_unless_asked_for() -> None:
 @pytest.mark.parametrize(
     ("error", "words", "settings"),
     [
-        (ConfigError, "model must be one of default, fast, paper", {"model": "nope"}),
+        (ConfigError, "model must be one of default, fine, fast, paper", {"model": "nope"}),
         (ConfigError, "model must be one of default", {"model": "long" * 2000}),
         (ConfigError, "model must be one of default", {"model": "nul\0"}),
         (WeightsError, "File name too long: check the path", {"model": "long" * 2000 + ".safetensors"}),

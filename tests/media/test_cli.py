@@ -108,7 +108,7 @@ def test_models_lists_every_preset_with_its_cost(capsys):
     assert main(["models", "--size", "640x352", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert {model["name"] for model in report["models"]} == set(alanet.presets())
-    assert [model["name"] for model in report["models"] if model["default"]] == ["fast"]
+    assert [model["name"] for model in report["models"] if model["default"]] == ["fine"]
     paper = next(model for model in report["models"] if model["name"] == "paper")
     assert paper["trained"] is False
     # docs: 110.7 GMAC for an input frame at 640x352, by the authors' code; a multiply-add is two operations
@@ -116,5 +116,5 @@ def test_models_lists_every_preset_with_its_cost(capsys):
     assert paper["parameters"] == pytest.approx(30.2e6, rel=0.01)
     assert main(["models", "--size", "64x64"]) == 0
     table = capsys.readouterr().out
-    assert "fast (default)" in table
+    assert "fine (default)" in table
     assert "refused unless --allow-untrained" in table

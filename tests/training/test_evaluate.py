@@ -203,7 +203,7 @@ def test_the_command_prints_json_with_the_protocol_in_words(capsys: pytest.Captu
     args = arguments(*QUICK, "--json")
     assert args.run(args) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["model"] == "fast"
+    assert report["model"] == "fine"
     assert {row["inputs"] for row in report["rows"]} == {"blurred", "mixed", "sharp"}
     words = " ".join(report["protocol"])
     for fact in ("1 drawn by the project", "3 low-rate frames", "48x32", "mean of 11 consecutive", "every 8 frames"):

@@ -31,7 +31,7 @@ def refused(**properties: object) -> GLib.Error:
 @pytest.mark.parametrize(
     ("properties", "code", "words"),
     [
-        ({"model": "nothere"}, LIBRARY.SETTINGS, "model must be one of default, fast, paper, or the path of a"),
+        ({"model": "nothere"}, LIBRARY.SETTINGS, "model must be one of default, fine, fast, paper, or the path of a"),
         ({"model": "gone.safetensors"}, RESOURCE.OPEN_READ, "model must be a preset or a readable .safetensors file"),
         ({"model": "paper"}, RESOURCE.OPEN_READ, "model must be trained, got 'paper (untrained"),
         ({"device": "tpu"}, RESOURCE.NOT_FOUND, "device must be auto, cpu, cuda or cuda:N, got 'tpu'"),

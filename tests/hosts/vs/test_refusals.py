@@ -29,7 +29,7 @@ CLIPS = {
 ARGUMENTS = {
     "model": (
         "slow",
-        "one of default, fast, paper, or the path of a .safetensors file, got 'slow'; see `alanet models`",
+        "one of default, fine, fast, paper, or the path of a .safetensors file, got 'slow'; see `alanet models`",
     ),
     "mode": ("both", "one of joint, deblur, interpolate, got 'both'; use joint for both"),
     "device": ("gpu", "auto, cpu, cuda or cuda:N, got 'gpu'; use auto"),
