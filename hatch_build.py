@@ -1,7 +1,9 @@
-"""Build hook: compiles the VapourSynth plug-in where that is possible, and leaves a pure wheel where it is not.
+"""Build hook: compiles what is written in C where that is possible, and leaves a pure wheel where it is not.
 
-The plug-in is plain C against VapourSynth4.h, linked to nothing, so one build serves every Python of a platform
-(tag py3-none-<platform>). It is laid where VapourSynth looks by itself: vapoursynth/plugins/<folder>/ with a manifest.
+Two libraries, neither linked to Python, so one build serves every Python of a platform (tag py3-none-<platform>):
+- the kernels for CPUs, alanet_core/native/, which need nothing but a C compiler;
+- the VapourSynth plug-in, against VapourSynth4.h, laid where VapourSynth looks by itself:
+  vapoursynth/plugins/<folder>/ with a manifest.
 """
 
 from __future__ import annotations
@@ -13,29 +15,66 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+FLAGS = ("-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
+
 SOURCES = Path("alanet_vs/native")
 TARGET = "vapoursynth/plugins/alanet"
 STEM = "libalanet"
-SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
-FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
+PLUGIN_FLAGS = ("-std=c11", "-O2", "-Werror")
+
+KERNELS = Path("alanet_core/native")
+KERNELS_STEM = "libalanetcore"
+# Without -ffp-contract=off a compiler may round a product and a sum once: results would differ between processors.
+KERNEL_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-pthread")
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its own parameter open
-    """Adds the compiled plug-in to a wheel, standard or editable."""
+    """Adds what was compiled to a wheel, standard or editable."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile before the wheel's file list is made; `version` is "standard" or "editable"."""
+        compiler = c_compiler() if os.name == "posix" else None
+        kernels = self.add_kernels(version, build_data, compiler)
+        plugin = self.add_plugin(version, build_data, compiler)
+        if kernels or plugin:
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+    def add_kernels(self, version: str, build_data: dict[str, Any], compiler: list[str] | None) -> bool:
+        """Compile the kernels -> True; without them alanet computes the same, slower, in PyTorch."""
+        root, name = Path(self.root), KERNELS_STEM + SUFFIX
+        # An editable install runs the Python files in the tree; the library lies beside them, and git ignores it.
+        library = root / (KERNELS if version == "editable" else "build/native") / name
+        # One that was built from other sources must not stay; and one that a process has loaded is not written into.
+        library.parent.mkdir(parents=True, exist_ok=True)
+        library.unlink(missing_ok=True)
+        if compiler is None:
+            self.app.display_warning("alanet: built without the kernels for CPUs: no C compiler (cc) found")
+            return False
+        try:
+            compile_kernels(library, root / KERNELS, compiler)
+        except (subprocess.CalledProcessError, OSError) as error:
+            self.app.display_warning(f"alanet: built without the kernels for CPUs: {error}")
+            return False
+        if version != "editable":
+            build_data["force_include"][str(library)] = f"{KERNELS.as_posix()}/{name}"
+        return True
+
+    def add_plugin(self, version: str, build_data: dict[str, Any], compiler: list[str] | None) -> bool:
+        """Compile the VapourSynth plug-in -> True."""
         root = Path(self.root)
-        include, compiler = vapoursynth_headers(), c_compiler()
-        if include is None or compiler is None or os.name != "posix":
+        include = vapoursynth_headers()
+        if include is None or compiler is None:
             absent = "VapourSynth's headers" if include is None else "a C compiler (cc) for this system"
             self.app.display_warning(f"alanet: built without the VapourSynth plug-in: {absent} not found")
-            return
+            return False
         folder = root / "build" / "vapoursynth"
         folder.mkdir(parents=True, exist_ok=True)
         library = folder / (STEM + SUFFIX)
@@ -46,8 +85,13 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchlin
         key = "force_include_editable" if version == "editable" else "force_include"
         for file in (library, manifest):
             build_data[key][str(file)] = f"{TARGET}/{file.name}"
-        build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+        return True
+
+
+def compile_kernels(library: Path, sources: Path, compiler: list[str], more: Sequence[str] = ()) -> None:
+    """Compile the C files of `sources` into `library`. Raises CalledProcessError when the compiler refuses one."""
+    files = sorted(map(str, sources.glob("*.c")))
+    subprocess.run([*compiler, *FLAGS, *KERNEL_FLAGS, *more, *files, "-o", str(library), "-lm"], check=True)
 
 
 def compile_plugin(library: Path, sources: Path, include: Path, compiler: list[str], version: str) -> None:
@@ -55,7 +99,7 @@ def compile_plugin(library: Path, sources: Path, include: Path, compiler: list[s
     major, minor = version.split(".")[:2]
     defines = (f'-DALANET_VERSION="{version}"', f"-DALANET_MAJOR={major}", f"-DALANET_MINOR={minor}")
     files = sorted(map(str, sources.glob("*.c")))
-    command = [*compiler, *FLAGS, *defines, f"-I{include}", *files, "-o", str(library), "-ldl"]
+    command = [*compiler, *FLAGS, *PLUGIN_FLAGS, *defines, f"-I{include}", *files, "-o", str(library), "-ldl"]
     subprocess.run(command, check=True)
 
 

@@ -102,7 +102,7 @@ install_packages() {
 
 inputs() { # inputs ENVIRONMENT EXTRAS
     cat pyproject.toml constraints.txt hatch_build.py scripts/setup.sh alanet_core/_version.py
-    find alanet_vs/native -type f -exec cat {} + 2>/dev/null || true
+    find alanet_vs/native alanet_core/native -name '*.[ch]' -exec cat {} + 2>/dev/null || true
     printf '%s\n' "$root" "$2" "$(readlink -f "$1/bin/python")" "$(sed -n 's/^version = //p' "$1/pyvenv.cfg")"
 }
 
@@ -158,7 +158,7 @@ case $level in
 run) set_up .venv 12 vs,dev vs ;;
 dev)
     install_packages "${system_packages[@]}"
-    command -v "${CC:-cc}" >/dev/null || say "no C compiler: core.alanet is left out; type: sudo apt-get install gcc libc6-dev"
+    command -v "${CC:-cc}" >/dev/null || say "no C compiler: core.alanet and the kernels for CPUs are left out; type: sudo apt-get install gcc libc6-dev"
     set_up .venv 12 vs,dev
     if ! serves_gstreamer; then
         runs "$(loader_python)" 11 || install_packages python3-venv

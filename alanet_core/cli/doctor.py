@@ -23,8 +23,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "doctor",
         help="say what is installed, what is not, and how to mend it",
-        description="Looks at Python, PyTorch, the processor, CUDA, PyAV, the models' weights, VapourSynth, GStreamer "
-        "and ffmpeg. Exit code 1 when something is broken or something that `alanet enhance` needs is missing.",
+        description="Looks at Python, PyTorch, the processor and the kernels for it, CUDA, PyAV, the models' weights, "
+        "VapourSynth, GStreamer and ffmpeg. Exit code 1 when something is broken or something that `alanet enhance` "
+        "needs is missing.",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=run)
@@ -51,6 +52,7 @@ def examine() -> list["Check"]:
         probes.python,
         probes.pytorch,
         probes.cpu,
+        probes.kernels,
         probes.cuda,
         probes.pyav,
         probes.weights,

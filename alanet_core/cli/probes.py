@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 
-from alanet_core import checkpoint
+from alanet_core import checkpoint, native
 from alanet_core.errors import AlanetError
 from alanet_core.presets import cpu_computes_bf16, presets
 
@@ -84,6 +84,18 @@ def cpu() -> list[Check]:
     auto = "bf16" if cpu_computes_bf16() else "fp32"
     model = found.get("cpu_name") or platform.machine()
     return [Check(name="CPU", status="ok", detail=f"{model}: {features}; precision auto means {auto}")]
+
+
+def kernels() -> list[Check]:
+    """The kernels in C, or why PyTorch computes what they would."""
+    reason = native.absence()
+    if reason is None:
+        return [Check(name="CPU kernels", status="ok", detail=f"in use: {native.path()}")]
+    if native.switched_off():
+        remedy = f"unset {native.SWITCH} to use them; results are the same, slower on a CPU"
+    else:
+        remedy = f"{APT} gcc libc6-dev, then reinstall alanet; results are the same, slower on a CPU"
+    return [Check(name="CPU kernels", status="missing", detail=reason, remedy=remedy)]
 
 
 def cuda() -> list[Check]:

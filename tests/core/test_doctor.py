@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from alanet_core import native
 from alanet_core.cli import doctor, hosts, probes
 from alanet_core.cli.probes import Check
 from alanet_core.presets import presets
@@ -60,7 +61,18 @@ def printed(as_json: bool, capsys: pytest.CaptureFixture[str]) -> tuple[int, str
 def test_the_json_report_has_every_part_and_a_remedy_for_what_is_not_ok(real: dict[str, Any]) -> None:
     found = real["report"]
     names = [check["name"] for check in found["checks"]]
-    for name in ("Python", "PyTorch", "CPU", "CUDA", "PyAV", "model fast", "VapourSynth", "GStreamer", "ffmpeg"):
+    for name in (
+        "Python",
+        "PyTorch",
+        "CPU",
+        "CPU kernels",
+        "CUDA",
+        "PyAV",
+        "model fast",
+        "VapourSynth",
+        "GStreamer",
+        "ffmpeg",
+    ):
         assert name in names
     assert found["healthy"] is (real["code"] == 0)
     for check in found["checks"]:
@@ -112,6 +124,26 @@ def test_weights_with_one_byte_changed_are_broken(tmp_path: Path, monkeypatch: p
     check = by_name(probes.weights())["model fast"]
     assert (check.status, check.required) == ("broken", True)
     assert "sha256" in check.detail
+
+
+def test_kernels_switched_off_are_missing_and_the_remedy_names_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALANET_NATIVE", "0")
+    (check,) = probes.kernels()
+    assert (check.status, check.required) == ("missing", False)
+    assert "ALANET_NATIVE=0" in check.detail
+    assert "unset ALANET_NATIVE" in check.remedy
+
+
+def test_kernels_that_were_not_built_are_missing_and_the_remedy_brings_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(native, "path", lambda: tmp_path / native.NAME)
+    native._load.cache_clear()
+    (check,) = probes.kernels()
+    native._load.cache_clear()
+    assert (check.status, check.required) == ("missing", False)
+    assert "not built" in check.detail
+    assert "apt-get install" in check.remedy
 
 
 def test_an_untrained_model_is_missing_in_words() -> None:

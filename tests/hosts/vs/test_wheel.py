@@ -36,16 +36,18 @@ def test_the_wheel_brings_the_plugin_in_a_folder_of_its_own_for_any_python(c_com
     found = names(wheel)
     assert {name for name in found if name.startswith("vapoursynth/")} == PLUGIN
     assert {"alanet_vs/__init__.py", "alanet_vs/py.typed", "alanet_core/weights/fast.safetensors"} <= found
+    assert "alanet_core/native/libalanetcore.so" in found
     assert not [name for name in found if name.endswith((".c", ".h", ".pyc"))]
     assert "-py3-none-linux_" in wheel.name
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("vapoursynth/plugins/alanet/manifest.vs") == b"[VapourSynth Manifest V1]\nlibalanet\n"
 
 
-def test_the_plugin_is_linked_to_no_python(c_compiler, build, tmp_path):
+@pytest.mark.parametrize("name", ["vapoursynth/plugins/alanet/libalanet.so", "alanet_core/native/libalanetcore.so"])
+def test_what_is_compiled_is_linked_to_no_python(c_compiler, build, tmp_path, name):
     wheel, _ = build(CC=c_compiler)
     with zipfile.ZipFile(wheel) as archive:
-        library = archive.extract("vapoursynth/plugins/alanet/libalanet.so", tmp_path)
+        library = archive.extract(name, tmp_path)
     needed = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True).stdout
     assert "NEEDED" in needed
     assert not [
@@ -57,6 +59,19 @@ def test_without_a_compiler_the_rest_installs_and_the_build_says_what_is_missing
     wheel, said = build(CC="no-such-compiler")
     found = names(wheel)
     assert not [name for name in found if name.startswith("vapoursynth/")]
-    assert "alanet_vs/filter.py" in found
+    assert {"alanet_vs/filter.py", "alanet_core/native/__init__.py"} <= found
+    assert not [name for name in found if name.endswith((".so", ".dylib"))]
     assert wheel.name.endswith("-py3-none-any.whl")
     assert "built without the VapourSynth plug-in: a C compiler (cc) for this system not found" in said
+    assert "built without the kernels for CPUs: no C compiler (cc) found" in said
+
+
+def test_a_compiler_that_fails_leaves_the_kernels_out_and_the_build_says_so(build, tmp_path):
+    compiler = tmp_path / "cc"
+    compiler.write_text('#!/bin/sh\ncase "$*" in *libalanetcore*) exit 1;; esac\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    wheel, said = build(CC=str(compiler))
+    found = names(wheel)
+    assert "alanet_core/native/libalanetcore.so" not in found
+    assert found >= PLUGIN
+    assert "built without the kernels for CPUs" in said

@@ -1,0 +1,110 @@
+"""The kernels in C that `hatch_build.py` compiles, for CPUs: found, loaded and called through ctypes.
+
+They are an acceleration: each has a form in PyTorch that gives the same numbers and runs where there was no compiler.
+The environment variable ALANET_NATIVE=0 switches them off. A call lets go of the GIL.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+NAME = "libalanetcore" + (".dylib" if sys.platform == "darwin" else ".so")
+SWITCH = "ALANET_NATIVE"
+_lock = threading.Lock()
+
+
+class Settings(ctypes.Structure):
+    """The numbers that `alanet_core.model.search` chooses: `Settings` in search.c."""
+
+    _fields_ = (
+        ("rounds", ctypes.c_int),
+        ("steps", ctypes.c_int),
+        ("damping", ctypes.c_float),
+        ("doubt", ctypes.c_float),
+        ("near", ctypes.c_float),
+        ("longest", ctypes.c_float),
+        ("settled", ctypes.c_float),
+        ("brightest", ctypes.c_float),
+    )
+
+
+def path() -> Path:
+    """Where the library lies, if it was built."""
+    return Path(__file__).with_name(NAME)
+
+
+def available() -> bool:
+    """The kernels can be called, and are not switched off."""
+    return absence() is None
+
+
+def switched_off() -> bool:
+    """The environment says that PyTorch is to compute what the kernels would."""
+    return os.environ.get(SWITCH) == "0"
+
+
+def absence() -> str | None:
+    """Why the kernels cannot be called; None when they can."""
+    if switched_off():
+        return f"switched off by {SWITCH}=0"
+    found = _loaded()
+    return found if isinstance(found, str) else None
+
+
+def _loaded() -> ctypes.CDLL | str:
+    with _lock:  # two threads must not both load it
+        return _load()
+
+
+@functools.cache
+def _load() -> ctypes.CDLL | str:
+    """The library with its prototypes, or why there is none."""
+    if not path().is_file():
+        return "not built: no C compiler was there when alanet was installed"
+    try:
+        library = ctypes.CDLL(str(path()))
+        function = library.alanet_search
+    except (OSError, AttributeError) as error:
+        return f"not to be loaded: {error}"
+    numbers, planes = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_void_p)
+    function.argtypes = (
+        *(ctypes.c_int, ctypes.c_int, numbers, numbers, planes, planes),
+        *(ctypes.c_void_p, ctypes.POINTER(Settings), ctypes.c_int),
+    )
+    function.restype = ctypes.c_int
+    return library
+
+
+def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Settings) -> Tensor:
+    """`alanet_core.model.search.search` on torch's number of threads; arguments checked there, contiguous or not.
+
+    Raises MemoryError.
+    """
+    library = _loaded()
+    assert not isinstance(library, str)
+    earlier, later = [x.contiguous() for x in earlier], [x.contiguous() for x in later]  # alive until the call is over
+    pairs, _, height, width = earlier[0].shape
+    flow = torch.empty(pairs, 4, height, width)
+    count = len(earlier)
+    error = library.alanet_search(
+        pairs,
+        count,
+        (ctypes.c_int * count)(*(x.shape[2] for x in earlier)),
+        (ctypes.c_int * count)(*(x.shape[3] for x in earlier)),
+        (ctypes.c_void_p * count)(*(x.data_ptr() for x in earlier)),
+        (ctypes.c_void_p * count)(*(x.data_ptr() for x in later)),
+        flow.data_ptr(),
+        settings,
+        torch.get_num_threads(),
+    )
+    if error:
+        msg = f"no memory to search motion in {pairs} pairs of {width}x{height} pixels"
+        raise MemoryError(msg)
+    return flow
