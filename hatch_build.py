@@ -30,6 +30,7 @@ STEM = "libalanet"
 PLUGIN_FLAGS = ("-std=c11", "-O2", "-Werror")
 
 KERNELS = Path("alanet_core/native")
+KERNELS_TARGET = "alanet_core/native/lib"  # in no package: there, Python would take it for a module
 KERNELS_STEM = "libalanetcore"
 # Without -ffp-contract=off a compiler may round a product and a sum once: results would differ between processors.
 KERNEL_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-pthread")
@@ -51,7 +52,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchlin
         """Compile the kernels -> True; without them alanet computes the same, slower, in PyTorch."""
         root, name = Path(self.root), KERNELS_STEM + SUFFIX
         # An editable install runs the Python files in the tree; the library lies beside them, and git ignores it.
-        library = root / (KERNELS if version == "editable" else "build/native") / name
+        library = root / (KERNELS_TARGET if version == "editable" else "build/native") / name
         # One that was built from other sources must not stay; and one that a process has loaded is not written into.
         library.parent.mkdir(parents=True, exist_ok=True)
         library.unlink(missing_ok=True)
@@ -64,7 +65,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchlin
             self.app.display_warning(f"alanet: built without the kernels for CPUs: {error}")
             return False
         if version != "editable":
-            build_data["force_include"][str(library)] = f"{KERNELS.as_posix()}/{name}"
+            build_data["force_include"][str(library)] = f"{KERNELS_TARGET}/{name}"
         return True
 
     def add_plugin(self, version: str, build_data: dict[str, Any], compiler: list[str] | None) -> bool:

@@ -8,7 +8,7 @@ own frame, which is computed once (inverse search: Kroeger et al., "Fast Optical
 that of the patches it lies in, weighted by how well each fits it.
 
 `alanet_core/native/search.c` computes the same on CPUs. The two agree bit for bit, since both add in the same order:
-sums over a patch by halves, `_folded`. So a result depends neither on threads nor on what else is in the batch.
+for sums over a patch see `_folded`. So a result depends neither on threads nor on what else is in the batch.
 """
 
 from collections.abc import Sequence
@@ -149,12 +149,15 @@ def _patches(pictures: Tensor) -> _Patches:
 
 
 def _folded(x: Tensor) -> Tensor:
-    """The sum over a patch, [8, 8, ...] -> [...], rows and then columns by halves: search.c adds in the same order."""
-    for _ in range(2):
-        for half in (4, 2, 1):
-            x = x[:half] + x[half:]
-        x = x[0]
-    return x
+    """The sum over a patch, [8, 8, ...] -> [...]: search.c adds in the same order.
+
+    The lower half of the rows to the upper, these one after the other, and the columns by halves.
+    """
+    half = x[: _PATCH // 2] + x[_PATCH // 2 :]
+    x = half[0] + half[1] + half[2] + half[3]
+    for side in (4, 2, 1):
+        x = x[:side] + x[side:]
+    return x[0]
 
 
 def _difference(patches: _Patches, flow: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Settings(ctypes.Structure):
 
 def path() -> Path:
     """Where the library lies, if it was built."""
-    return Path(__file__).with_name(NAME)
+    return Path(__file__).parent / "lib" / NAME
 
 
 def available() -> bool:

@@ -114,96 +114,60 @@ INLINED float difference(const Place *to, const float *from, ptrdiff_t stride, f
     return to->w00 * from[0] + to->w01 * from[1] + to->w10 * from[stride] + to->w11 * from[stride + 1] - own;
 }
 
-/* Eight numbers by halves: as `_folded` in search.py. */
+/* The sum of eight by halves. */
 INLINED float folded(const float *x) {
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 
-typedef struct {
-    float c[PATCH], cc[PATCH], xc[PATCH], yc[PATCH];
-} Lanes;
-
-INLINED void add_row(Lanes *sum, const Patch *p, const Place *to, int y) {
-    ptrdiff_t row = y * p->stride;
-    const float *from = to->from + row, *own = p->own + row, *gx = p->gx + row, *gy = p->gy + row;
-    for (int x = 0; x < PATCH; x++) {
-        float c = difference(to, from + x, p->stride, own[x]);
-        sum->c[x] += c;
-        sum->cc[x] += c * c;
-        sum->xc[x] += gx[x] * c;
-        sum->yc[x] += gy[x] * c;
-    }
-}
-
-INLINED void add_lanes(Lanes *sum, const Lanes *other) {
-    for (int x = 0; x < PATCH; x++) {
-        sum->c[x] += other->c[x];
-        sum->cc[x] += other->cc[x];
-        sum->xc[x] += other->xc[x];
-        sum->yc[x] += other->yc[x];
-    }
-}
-
-/* The rows are added by halves as well: ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)). */
+/* Two rows at a time, one from the upper half and one from the lower: as `_folded` has it. */
 INLINED Sums measure(const Patch *p, float u, float v) {
     Place to = place(p, u, v);
-    Lanes all = {0};
-    for (int odd = 0; odd < 2; odd++) {
-        Lanes half = {0};
-        for (int y = odd; y < PATCH / 2; y += 2) {
-            Lanes two = {0};
-            add_row(&two, p, &to, y);
-            add_row(&two, p, &to, y + PATCH / 2);
-            add_lanes(&half, &two);
+    const ptrdiff_t stride = p->stride, half = PATCH / 2 * stride;
+    const float *from = to.from, *own = p->own, *gx = p->gx, *gy = p->gy;
+    float c[PATCH] = {0}, cc[PATCH] = {0}, xc[PATCH] = {0}, yc[PATCH] = {0};
+    for (int y = 0; y < PATCH / 2; y++) {
+        for (int x = 0; x < PATCH; x++) {
+            float upper = difference(&to, from + x, stride, own[x]);
+            float lower = difference(&to, from + half + x, stride, own[half + x]);
+            c[x] += upper + lower;
+            cc[x] += upper * upper + lower * lower;
+            xc[x] += gx[x] * upper + gx[half + x] * lower;
+            yc[x] += gy[x] * upper + gy[half + x] * lower;
         }
-        add_lanes(&all, &half);
+        from += stride;
+        own += stride;
+        gx += stride;
+        gy += stride;
     }
-    return (Sums){folded(all.c), folded(all.cc), folded(all.xc), folded(all.yc)};
+    return (Sums){folded(c), folded(cc), folded(xc), folded(yc)};
 }
 
 /* The squared error less that of the mean: brightness may change from frame to frame. */
 INLINED float cost(const Sums *s) { return s->cc - s->c * s->c / (PATCH * PATCH); }
 
-typedef struct {
-    float xx[PATCH], xy[PATCH], yy[PATCH], x[PATCH], y[PATCH];
-} GradientLanes;
-
-INLINED void add_gradients(GradientLanes *sum, const float *gx, const float *gy) {
-    for (int x = 0; x < PATCH; x++) {
-        sum->xx[x] += gx[x] * gx[x];
-        sum->xy[x] += gx[x] * gy[x];
-        sum->yy[x] += gy[x] * gy[x];
-        sum->x[x] += gx[x];
-        sum->y[x] += gy[x];
-    }
-}
-
-INLINED void add_gradient_lanes(GradientLanes *sum, const GradientLanes *other) {
-    for (int x = 0; x < PATCH; x++) {
-        sum->xx[x] += other->xx[x];
-        sum->xy[x] += other->xy[x];
-        sum->yy[x] += other->yy[x];
-        sum->x[x] += other->x[x];
-        sum->y[x] += other->y[x];
-    }
-}
-
 INLINED Shape shape(const Patch *p, float damping) {
     const float n = PATCH * PATCH;
-    GradientLanes all = {0};
-    for (int odd = 0; odd < 2; odd++) {
-        GradientLanes half = {0};
-        for (int y = odd; y < PATCH / 2; y += 2) {
-            GradientLanes two = {0};
-            ptrdiff_t upper = y * p->stride, lower = (y + PATCH / 2) * p->stride;
-            add_gradients(&two, p->gx + upper, p->gy + upper);
-            add_gradients(&two, p->gx + lower, p->gy + lower);
-            add_gradient_lanes(&half, &two);
+    const ptrdiff_t half = PATCH / 2 * p->stride;
+    const float *gx = p->gx, *gy = p->gy;
+    float xxs[PATCH] = {0}, xys[PATCH] = {0}, yys[PATCH] = {0}, xs[PATCH] = {0}, ys[PATCH] = {0};
+    for (int row = 0; row < PATCH / 2; row++) {
+        for (int i = 0; i < PATCH; i++) {
+            xxs[i] += gx[i] * gx[i] + gx[half + i] * gx[half + i];
+            xys[i] += gx[i] * gy[i] + gx[half + i] * gy[half + i];
+            yys[i] += gy[i] * gy[i] + gy[half + i] * gy[half + i];
+            xs[i] += gx[i] + gx[half + i];
+            ys[i] += gy[i] + gy[half + i];
         }
-        add_gradient_lanes(&all, &half);
+        gx += p->stride;
+        gy += p->stride;
     }
-    float x = folded(all.x), y = folded(all.y);
-    Shape s = {folded(all.xx) - x * x / n + damping, folded(all.xy) - x * y / n, folded(all.yy) - y * y / n + damping, x, y, 0};
+    float x = folded(xs), y = folded(ys);
+    Shape s = {folded(xxs) - x * x / n + damping,
+               folded(xys) - x * y / n,
+               folded(yys) - y * y / n + damping,
+               x,
+               y,
+               0};
     s.det = s.xx * s.yy - s.xy * s.xy;
     return s;
 }

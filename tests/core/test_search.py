@@ -303,7 +303,7 @@ int main(int count, char **arguments) {
 def test_no_memory_is_touched_that_is_not_ours(
     build: ModuleType, root: Path, tmp_path: Path, sanitizers: str, stride: str
 ) -> None:
-    """Sizes 1 to 40 (every 13th for threads), with values that are no number, in a program that the compiler's sanitizers watch."""
+    """Sizes 1 to 40 (every 13th for threads) and values that are no number, watched by the compiler's sanitizers."""
     caller, program = tmp_path / "caller.c", tmp_path / "caller"
     caller.write_text(CALLER)
     flags = ["-O1", "-g", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-DCLONED="]

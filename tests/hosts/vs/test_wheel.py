@@ -36,14 +36,14 @@ def test_the_wheel_brings_the_plugin_in_a_folder_of_its_own_for_any_python(c_com
     found = names(wheel)
     assert {name for name in found if name.startswith("vapoursynth/")} == PLUGIN
     assert {"alanet_vs/__init__.py", "alanet_vs/py.typed", "alanet_core/weights/fast.safetensors"} <= found
-    assert "alanet_core/native/libalanetcore.so" in found
+    assert "alanet_core/native/lib/libalanetcore.so" in found
     assert not [name for name in found if name.endswith((".c", ".h", ".pyc"))]
     assert "-py3-none-linux_" in wheel.name
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("vapoursynth/plugins/alanet/manifest.vs") == b"[VapourSynth Manifest V1]\nlibalanet\n"
 
 
-@pytest.mark.parametrize("name", ["vapoursynth/plugins/alanet/libalanet.so", "alanet_core/native/libalanetcore.so"])
+@pytest.mark.parametrize("name", ["vapoursynth/plugins/alanet/libalanet.so", "alanet_core/native/lib/libalanetcore.so"])
 def test_what_is_compiled_is_linked_to_no_python(c_compiler, build, tmp_path, name):
     wheel, _ = build(CC=c_compiler)
     with zipfile.ZipFile(wheel) as archive:
@@ -72,6 +72,6 @@ def test_a_compiler_that_fails_leaves_the_kernels_out_and_the_build_says_so(buil
     compiler.chmod(0o755)
     wheel, said = build(CC=str(compiler))
     found = names(wheel)
-    assert "alanet_core/native/libalanetcore.so" not in found
+    assert "alanet_core/native/lib/libalanetcore.so" not in found
     assert found >= PLUGIN
     assert "built without the kernels for CPUs" in said
