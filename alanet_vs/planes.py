@@ -80,8 +80,7 @@ def read_rgb(frame: vs.VideoFrame, fmt: PixelFormat, device: torch.device) -> Te
 
 def write_rgb(frame: vs.VideoFrame, fmt: PixelFormat, rgb: Tensor) -> None:
     """[3, H, W] float RGB on any device -> the planes of a frame of our own making."""
-    for plane, values in enumerate(from_rgb(rgb, fmt)):
-        _view(frame, plane, write=True).copy_(values)
+    from_rgb(rgb, fmt, [_view(frame, plane, write=True) for plane in range(frame.format.num_planes)])
 
 
 def _view(frame: vs.VideoFrame, plane: int, *, write: bool) -> Tensor:

@@ -1,13 +1,13 @@
 """What all filters of a process share: loaded networks, and the one thread on which a device computes.
 
 VapourSynth calls filters from any of its threads. PyTorch would give each of them a crew of its own for parallel
-loops, threads times cores in all; so everything that computes runs on one thread a device, and the caller waits
-without Python's lock.
+loops, threads times cores in all, and with more of them than cores libgomp puts every crew to sleep at each barrier; so
+everything that computes, loading included, runs on one thread a device, and the caller waits without Python's lock.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -33,9 +33,10 @@ def network(model: str, *, device: str, precision: str, window: int | None, allo
     with _lock:
         found = _networks.get(key)
         if found is None:
-            found = _networks[key] = alanet.load(
-                model, device=device, precision=precision, window=window, allow_untrained=allow_untrained
+            load = partial(
+                alanet.load, model, device=device, precision=precision, window=window, allow_untrained=allow_untrained
             )
+            found = _networks[key] = compute(torch.device("cpu"), load)  # where weights are made ready
         return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from alanet_core.color.bands import Band, bands, of_chroma
 from alanet_core.color.chroma import coarsen, refine
 from alanet_core.color.format import Levels, PixelFormat
 from alanet_core.color.matrix import find_matrix
@@ -23,27 +24,20 @@ def to_rgb(planes: Sequence[Tensor], fmt: PixelFormat, device: torch.device | st
     height, width = _check_planes(planes, fmt)
     sources = [plane if device is None else plane.to(device, non_blocking=True) for plane in planes]
     out = torch.empty((3, height, width), dtype=torch.float32, device=sources[0].device)
-    if fmt.family == "yuv":
-        luma = _decode(sources[0], fmt.luma, out[0])
-        chroma = torch.empty((2, *sources[1].shape), dtype=torch.float32, device=out.device)
-        for difference, plane in zip(chroma, sources[1:], strict=True):
-            _decode(plane, fmt.chroma, difference)
-        _mix(luma, _refine_both(chroma, fmt, height, width), fmt, out)
-    else:
-        for channel, plane in zip(out, sources, strict=False):
-            _decode(plane, fmt.luma, channel)
-        if fmt.family == "gray":
-            out[1:] = out[0]
+    for band in bands(height, width, fmt, out.device):
+        _decode_band(sources, fmt, band, out[:, band.inner])
     return out
 
 
-def from_rgb(rgb: Tensor, fmt: PixelFormat) -> list[Tensor]:
-    """[3, H, W] float RGB -> new planes of `fmt` on the same device; the inverse of `to_rgb` up to rounding.
+def from_rgb(rgb: Tensor, fmt: PixelFormat, planes: Sequence[Tensor] | None = None) -> list[Tensor]:
+    """[3, H, W] float RGB -> planes of `fmt`; the inverse of `to_rgb` up to rounding.
+
+    planes: where to write, as `to_rgb` takes them, on any device; None: new ones where rgb is.
 
     Integer planes are rounded to nearest and clamped to what fmt's bits can hold (not to the nominal range: values
     beyond white survive). A grey picture is the mean of the three planes: its source was three equal ones, and the mean
     is the grey that is nearest to all three, while luma's weights would let the error of green alone decide.
-    Raises FrameError where rgb is not one RGB picture.
+    Raises FrameError where rgb is not one RGB picture, or the planes do not fit it.
     """
     if rgb.dim() != 3 or rgb.shape[0] != 3 or 0 in rgb.shape or not rgb.is_floating_point():
         raise FrameError(
@@ -54,23 +48,16 @@ def from_rgb(rgb: Tensor, fmt: PixelFormat) -> list[Tensor]:
                 "pass what to_rgb or a FramePair gives",
             )
         )
-    rgb = rgb.float()
-    if fmt.family == "rgb":
-        return [_encode(channel.clone(), fmt.luma, fmt) for channel in rgb]
-    if fmt.family == "gray":
-        return [_encode(rgb.mean(0), fmt.luma, fmt)]
-    matrix = find_matrix(fmt.matrix)
-    luma = rgb[0] * matrix.luma[0]
-    for channel, weight in zip(rgb[1:], matrix.luma[1:], strict=True):
-        luma.add_(channel, alpha=weight)
-    signals = (*rgb, luma)
-    chroma = torch.empty_like(rgb[:2])
-    for plane, difference in zip(chroma, matrix.differences, strict=True):
-        torch.sub(signals[difference.plus], signals[difference.minus], out=plane)
-    chroma = _coarsen_both(chroma, fmt)
-    for plane, difference in zip(chroma, matrix.differences, strict=True):
-        plane.mul_(difference.scale)
-    return [_encode(luma, fmt.luma, fmt), *(_encode(plane, fmt.chroma, fmt) for plane in chroma)]
+    height, width = rgb.shape[1:]
+    if planes is None:
+        sizes = [fmt.plane_size(plane, height, width) for plane in range(fmt.planes)]
+        planes = [rgb.new_empty(size, dtype=storage(fmt)) for size in sizes]
+    elif _check_planes(planes, fmt) != (height, width):
+        expected, got = f"of {height} rows of {width}, as rgb is", tuple(planes[0].shape)
+        raise FrameError(must("planes", expected, got, "pass planes of the picture's size"))
+    for band in bands(height, width, fmt, rgb.device):
+        _encode_band(rgb[:, band.outer].float(), fmt, band, planes)
+    return list(planes)
 
 
 def storage(fmt: PixelFormat) -> torch.dtype:
@@ -100,6 +87,48 @@ def _check_planes(planes: Sequence[Tensor], fmt: PixelFormat) -> tuple[int, int]
     return height, width
 
 
+def _decode_band(sources: Sequence[Tensor], fmt: PixelFormat, band: Band, out: Tensor) -> None:
+    """Some rows of the planes -> the same rows of RGB, `out`."""
+    if fmt.family != "yuv":
+        for channel, plane in zip(out, sources, strict=False):
+            _decode(plane[band.inner], fmt.luma, channel)
+        if fmt.family == "gray":
+            out[1:] = out[0]
+        return
+    luma = _decode(sources[0][band.inner], fmt.luma, out[0])
+    rows, columns = of_chroma(band.outer, fmt), sources[1].shape[1]
+    chroma = torch.empty((2, rows.stop - rows.start, columns), dtype=torch.float32, device=out.device)
+    for difference, plane in zip(chroma, sources[1:], strict=True):
+        _decode(plane[rows], fmt.chroma, difference)
+    chroma = _refine_both(chroma, fmt, band.outer.stop - band.outer.start, out.shape[2])
+    _mix(luma, chroma[:, band.within], fmt, out)
+
+
+def _encode_band(rgb: Tensor, fmt: PixelFormat, band: Band, planes: Sequence[Tensor]) -> None:
+    """Some rows of RGB with their margins -> the rows of the planes without."""
+    if fmt.family == "rgb":
+        for channel, plane in zip(rgb, planes, strict=True):
+            _encode(channel.clone(), fmt.luma, plane[band.inner])
+        return
+    if fmt.family == "gray":
+        _encode(rgb.mean(0), fmt.luma, planes[0][band.inner])
+        return
+    matrix = find_matrix(fmt.matrix)
+    luma = rgb[0] * matrix.luma[0]
+    for channel, weight in zip(rgb[1:], matrix.luma[1:], strict=True):
+        luma.add_(channel, alpha=weight)
+    signals = (*rgb, luma)
+    chroma = torch.empty_like(rgb[:2])
+    for plane, difference in zip(chroma, matrix.differences, strict=True):
+        torch.sub(signals[difference.plus], signals[difference.minus], out=plane)
+    rows = of_chroma(band.inner, fmt)
+    first = of_chroma(band.outer, fmt).start
+    chroma = _coarsen_both(chroma, fmt)[:, rows.start - first : rows.stop - first]
+    _encode(luma[band.within], fmt.luma, planes[0][band.inner])
+    for target, plane, difference in zip(planes[1:], chroma, matrix.differences, strict=True):
+        _encode(plane.mul_(difference.scale), fmt.chroma, target[rows])
+
+
 def _decode(plane: Tensor, levels: Levels, out: Tensor) -> Tensor:
     """Stored numbers -> nominal range in float32. Subtracts first, so that zero is exactly 0."""
     out.copy_(plane)
@@ -108,11 +137,11 @@ def _decode(plane: Tensor, levels: Levels, out: Tensor) -> Tensor:
     return out if levels.span == 1.0 else out.mul_(1.0 / levels.span)
 
 
-def _encode(plane: Tensor, levels: Levels, fmt: PixelFormat) -> Tensor:
-    """Nominal range -> stored numbers. Writes over `plane`."""
-    if levels.peak is None:
-        return plane.to(storage(fmt))
-    return plane.mul_(levels.span).add_(levels.zero).round_().clamp_(0, levels.peak).to(storage(fmt))
+def _encode(plane: Tensor, levels: Levels, out: Tensor) -> None:
+    """Nominal range -> stored numbers, in `out`. Writes over `plane`."""
+    if levels.peak is not None:
+        plane.mul_(levels.span).add_(levels.zero).round_().clamp_(0, levels.peak)
+    out.copy_(plane)
 
 
 def _mix(luma: Tensor, chroma: Tensor, fmt: PixelFormat, out: Tensor) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import av
+import numpy as np
 import torch
 from av.video.format import VideoFormat
 from av.video.format import names as FORMAT_NAMES
@@ -121,14 +122,10 @@ def frame_of(planes: Sequence[Tensor], name: str, fmt: PixelFormat) -> av.VideoF
     """A new frame of the planar format `name`, which `fmt` describes, holding a copy of `planes` (from any device)."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, name)
-    fill(frame, planes, fmt)
-    return frame
-
-
-def fill(frame: av.VideoFrame, planes: Sequence[Tensor], fmt: PixelFormat) -> None:
-    """Copy `planes` over the frame's own. The frame must be writable (`make_writable`)."""
     for target, plane in zip(planes_of(frame, fmt), planes, strict=True):
-        target.copy_(plane)
+        # numpy's copy: torch shares a large one out among a crew of threads, one more in the process (color/bands.py).
+        np.copyto(target.numpy(), plane.cpu().numpy())
+    return frame
 
 
 def to_planar(frame: av.VideoFrame, name: str) -> av.VideoFrame:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from alanet_core.color import PixelFormat, from_rgb, to_rgb
 from alanet_core.media.codecs import OutputPlan
-from alanet_core.media.formats import fill, frame_of, planar_name, planes_of, to_planar
+from alanet_core.media.formats import frame_of, planar_name, planes_of, to_planar
 
 
 class Pictures:
@@ -30,12 +30,11 @@ class Pictures:
         """`rgb` in the output's format. A carrier of that format is painted over and returned, so that what hangs on it
         (captions, time codes) goes along; the decoder's own copy of it is not touched.
         """
-        planes = from_rgb(rgb, self._plan.fmt)
         if carrier is not None and carrier.format.name == self._plan.pix_fmt == self._target:
             carrier.make_writable()
-            fill(carrier, planes, self._plan.fmt)
+            from_rgb(rgb, self._plan.fmt, planes_of(carrier, self._plan.fmt))
             return carrier
-        return self._packed(frame_of(planes, self._target, self._plan.fmt))
+        return self._packed(self._drawn(rgb))
 
     def untouched(self, picture: av.VideoFrame) -> av.VideoFrame:
         """The input picture for the encoder: bit for bit where both formats hold the same planes, else converted."""
@@ -45,7 +44,13 @@ class Pictures:
         planes = planes_of(planar, self._fmt)
         if self._fmt == self._plan.fmt:
             return self._packed(frame_of(planes, self._target, self._plan.fmt))
-        return self._packed(frame_of(from_rgb(to_rgb(planes, self._fmt), self._plan.fmt), self._target, self._plan.fmt))
+        return self._packed(self._drawn(to_rgb(planes, self._fmt)))
+
+    def _drawn(self, rgb: Tensor) -> av.VideoFrame:
+        """A new frame, planar."""
+        frame = av.VideoFrame(rgb.shape[2], rgb.shape[1], self._target)
+        from_rgb(rgb, self._plan.fmt, planes_of(frame, self._plan.fmt))
+        return frame
 
     def _packed(self, frame: av.VideoFrame) -> av.VideoFrame:
         return frame if self._target == self._plan.pix_fmt else to_planar(frame, self._plan.pix_fmt)

@@ -1,0 +1,56 @@
+"""Bands: a picture's rows a few at a time, so that what is worked on stays in a processor's cache and on one thread.
+
+A conversion is some thirty small steps. Taken over a whole picture, each of them would fetch it from memory and send
+it back, into pages that the system has to clear first; and torch would share each out among OpenMP threads, another crew
+for every thread that converts. Two crews are more threads than processors: libgomp then sends them to sleep at each
+barrier, the network's with them, and it loses half of its speed to being woken.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from alanet_core.color.format import PixelFormat
+
+SHARED = 32768  # samples from which on torch shares an elementwise operation out (at::internal::GRAIN_SIZE)
+FEWEST = 4  # rows of a band without its margins, however wide it is
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of luma: those that are converted, and with their margins those that are read for it.
+
+    Both begin and end where a chroma row does, or at the picture's edge.
+    """
+
+    inner: slice
+    outer: slice
+
+    @property
+    def within(self) -> slice:
+        """The inner rows, counted from the first outer one."""
+        return slice(self.inner.start - self.outer.start, self.inner.stop - self.outer.start)
+
+
+def bands(height: int, width: int, fmt: PixelFormat, device: torch.device) -> Iterator[Band]:
+    """The bands of a height x width picture, from its top; one for all of it where the device is no CPU.
+
+    The margins hold all that `chroma.refine` and `coarsen` read: of one step the next chroma row, of any number of them
+    less than two.
+    """
+    unit = 1 << fmt.subsampling[1]
+    margin = unit * min(fmt.subsampling[1], 2)
+    rows = height
+    if device.type == "cpu":
+        room = (SHARED - 1) // width - 2 * margin
+        rows = max(room, FEWEST, unit) // unit * unit
+    for top in range(0, height, rows):
+        inner = slice(top, min(top + rows, height))
+        yield Band(inner, slice(max(0, inner.start - margin), min(inner.stop + margin, height)))
+
+
+def of_chroma(rows: slice, fmt: PixelFormat) -> slice:
+    """The chroma rows that belong to these rows of luma."""
+    down = fmt.subsampling[1]
+    return slice(rows.start >> down, -(-rows.stop >> down))
