@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import av
-import numpy as np
 import torch
 from av.video.format import VideoFormat
 from av.video.format import names as FORMAT_NAMES
@@ -123,8 +122,7 @@ def frame_of(planes: Sequence[Tensor], name: str, fmt: PixelFormat) -> av.VideoF
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, name)
     for target, plane in zip(planes_of(frame, fmt), planes, strict=True):
-        # numpy's copy: torch shares a large one out among a crew of threads, one more in the process (color/bands.py).
-        np.copyto(target.numpy(), plane.cpu().numpy())
+        target.copy_(plane)
     return frame
 
 
