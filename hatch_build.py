@@ -33,7 +33,8 @@ KERNELS = Path("alanet_core/native")
 KERNELS_TARGET = "alanet_core/native/lib"  # in no package: there, Python would take it for a module
 KERNELS_STEM = "libalanetcore"
 # Without -ffp-contract=off a compiler may round a product and a sum once: results would differ between processors.
-KERNEL_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-pthread")
+# Nobody reads errno or the processor's exceptions: without the last two, loops with a root or a choice become vectors.
+KERNEL_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-pthread")
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its own parameter open

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.attention import LatentAttention
-from alanet_core.model.light import pyramid
-from alanet_core.model.search import search
 from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
 from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
+from alanet_core.model.light import pyramid
+from alanet_core.model.search import search
 
 _GENERATORS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "mean": (SharpGenerator, MiddleGenerator),

@@ -18,16 +18,15 @@ from torch import Tensor, nn
 
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
-from alanet_core.model.blocks import DoubleConv, activate, bounded, conv, head, of_parts, upsample, zero
-from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
+from alanet_core.model.blocks import DoubleConv, activate, conv, head, of_parts, upsample, zero
+from alanet_core.model.fine import CHANGE_SCALE, Scene, form, grown
 from alanet_core.model.halfway import halfway
-from alanet_core.model.light import Planes, brightness
-from alanet_core.model.motion import gather, like, places, sample, sample_along, unfold, warp
+from alanet_core.model.light import Planes
+from alanet_core.model.motion import gather, like, warp
 from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features; larger ones count by their logarithm
-CHANGE_SCALE = 10.0  # the same for differences of brightness
 FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to the later one (x, y)
 SURE, LEANING = 4.0, 0.6
 """A frame counts as blurred above this logit, as sharp below. Whole pictures tell more than the crops of training."""
@@ -90,7 +89,7 @@ class GuidedPath(nn.Module):
     def __init__(self, config: ModelConfig, *, own: bool) -> None:
         super().__init__()
         channels = tuple(reversed(config.channels))
-        self.unshuffle, self.fold = config.unshuffle, config.fold
+        self.unshuffle, self.fold, self.taps, self.detail = config.unshuffle, config.fold, config.taps, config.detail
         self.levels = nn.ModuleList(
             GuidedLevel(inputs, outputs, own=own)
             for inputs, outputs in zip((channels[0], *channels[:-1]), channels, strict=True)
@@ -116,9 +115,23 @@ class GuidedPath(nn.Module):
             flows.append(begin[at] + correction)
         return z, [*flows, motion + grown(correction, motion.shape[3])]
 
-    def detail(self, folded: Tensor, strip: Strip) -> Tensor:
-        """Of what `unfold` has made of the whole picture, a strip at the size where the last convolutions work."""
-        return unfold(folded[:, :, strip.at(self.unshuffle)], self.unshuffle // self.fold)
+    def scene(
+        self, frames: tuple[Latent, Latent | None, Latent], flow: Tensor, folded: Tensor, gates: Tensor
+    ) -> Scene:
+        """What the picture is made of; frames: a, own, b."""
+        a, own, b = frames
+        return Scene(
+            own=own,
+            a=a,
+            b=b,
+            flow=flow,
+            folded=folded,
+            gates=gates,
+            taps=self.taps,
+            detail=self.detail,
+            side=self.fold,
+            unfolds=self.unshuffle // self.fold,
+        )
 
 
 def halvings(config: ModelConfig) -> int:
@@ -142,13 +155,6 @@ def _features(earlier: Latent, later: Latent, own: Latent | None, level: int) ->
         return (*latent.skips, latent.core.features)[level]
 
     return Features(of(earlier), of(later), of(own) if own else None)
-
-
-def grown(flow: Tensor, width: int) -> Tensor:
-    """A flow in pixels of its level -> the same in pixels of a picture that is 1, 2, 4 ... times as large."""
-    while flow.shape[3] < width:
-        flow = 2 * upsample(flow)
-    return flow
 
 
 class GuidedSharp(nn.Module):
@@ -191,40 +197,17 @@ class GuidedSharp(nn.Module):
         planes = _planes(previous, following, own)
         motion = torch.cat((motions[0][:, 2:], motions[1][:, :2]), 1)
         z, flows = self.path(z, previous, following, own, planes, motion)
-        side, coarse, fine_flow = self.fold, flows[-2], flows[-1]
+        coarse, fine_flow = flows[-2], flows[-1]
         light = planes[0].own
         assert light is not None
-        bright = CHANGE_SCALE * light
         velocity = (coarse[:, 2:] - coarse[:, :2]).detach() / 2
         smeared = smear(light, velocity, self.taps, self.path.unshuffle)
         blurred = _blurred(self.blurred, (planes[0].a, light, planes[0].b), velocity, self.taps, self.path.unshuffle)
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told, smeared))
-        gate = for_cells(told[:, 1, None, None, None], side)
         del z
-
-        def fine(strip: Strip) -> Tensor:
-            rows, features = strip.at(1), self.path.detail(folded, strip)
-            here, there = cells(own.pixels[:, :, rows], side), cells(bright[:, :, rows], side)
-            flow = cells(grown(fine_flow[:, :, strip.at(side)], own.pixels.shape[3]), side)
-            a, b = (
-                sample(for_cells(frame.pixels, side), places(to, frame.pixels, top=strip.top, side=side)) - here
-                for frame, to in ((previous, flow[:, :2]), (following, flow[:, 2:]))
-            )
-            velocity = (flow[:, 2:] - flow[:, :2]).detach() / 2
-            begin = places(torch.zeros_like(velocity), bright, top=strip.top, side=side)
-            along = sample_along(for_cells(bright, side), velocity, self.taps, begin) - there
-            changes = CHANGE_SCALE * brightness(a), CHANGE_SCALE * brightness(b)
-            seen = torch.cat((there / CHANGE_SCALE, along, *changes), 1)
-            out = as_cells(self.head(torch.cat((features, as_channels(seen, side, features)), 1)), side)
-            weights, shares, rest = torch.split(out, [len(self.taps), 2, 3], 1)
-            return joined(
-                here + gate * _filtered(weights, along) + shares[:, :1] * a + shares[:, 1:] * b + bounded(rest), side
-            )
-
-        height = own.pixels.shape[2]
-        picture = by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle)
-        return Traced(picture, flows, blurred)
+        scene = self.path.scene((previous, own, following), fine_flow, folded, told[:, 1:2])
+        return Traced(_picture(scene, self.head, tile, self.margin), flows, blurred)
 
 
 class GuidedMiddle(nn.Module):
@@ -265,41 +248,26 @@ class GuidedMiddle(nn.Module):
         finest = planes[self.fold.bit_length() - 1]
         motion = halfway(motion, finest.a, finest.b)
         z, flows = self.path(z, own, following, None, planes, motion)
-        side, coarse, fine_flow = self.fold, flows[-2], flows[-1]
+        coarse, fine_flow = flows[-2], flows[-1]
         velocity = (coarse[:, 2:] - coarse[:, :2]).detach()
         blurred = _blurred(self.blurred, (planes[0].a, planes[0].b), velocity, self.taps, self.path.unshuffle)
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told))
-        gates = [for_cells(gate[:, None, None, None], side) for gate in told.unbind(1)]
-        bright = CHANGE_SCALE * planes[0].a, CHANGE_SCALE * planes[0].b
         del z
+        scene = self.path.scene((own, None, following), fine_flow, folded, told)
+        return Traced(_picture(scene, self.head, tile, self.margin), flows, blurred)
 
-        def fine(strip: Strip) -> Tensor:
-            features = self.path.detail(folded, strip)
-            flow = cells(grown(fine_flow[:, :, strip.at(side)], own.pixels.shape[3]), side)
-            velocity = (flow[:, 2:] - flow[:, :2]).detach()
-            moved, along = [], []
-            # Both frames lie on the same path: each is sampled at every other place.
-            shared = self.taps[::2], self.taps[1::2]
-            pair = zip((own, following), bright, shared, (flow[:, :2], flow[:, 2:]), strict=True)
-            for frame, light, taps, to in pair:
-                begin = places(to, light, top=strip.top, side=side)
-                moved.append(sample(for_cells(frame.pixels, side), begin))
-                there = CHANGE_SCALE * brightness(moved[-1])
-                along.append(sample_along(for_cells(light, side), velocity, taps, begin.detach()) - there)
-            a, b = moved
-            seen = torch.cat((brightness(a), CHANGE_SCALE * brightness(b - a), *along), 1)
-            out = as_cells(self.head(torch.cat((features, as_channels(seen, side, features)), 1)), side)
-            weights, mask, rest = torch.split(out, [seen.shape[1] - 2, 1, 3], 1)
-            mixed = torch.lerp(b, a, torch.sigmoid(mask))
-            parts = zip(gates, torch.split(weights, [len(taps) for taps in shared], 1), along, strict=True)
-            for gate, weight, change in parts:
-                mixed = mixed + gate * _filtered(weight, change)
-            return joined(mixed + bounded(rest), side)
 
-        height = own.pixels.shape[2]
-        picture = by_strips(fine, height, tile=tile, margin=self.margin, grid=self.path.unshuffle)
-        return Traced(picture, flows, blurred)
+def _picture(scene: Scene, head: nn.Module, tile: int, margin: int) -> Tensor:
+    """Look, let the last convolutions judge, compose: strip by strip, [B, 3, H, W] float32."""
+    picture = form(scene)
+
+    def fine(strip: Strip) -> Tensor:
+        inputs, compose = picture.look(strip)
+        return compose(head(inputs))
+
+    height, grid = scene.a.pixels.shape[2], scene.side * scene.unfolds
+    return by_strips(fine, height, tile=tile, margin=margin, grid=grid)
 
 
 def _blurred(
@@ -321,8 +289,3 @@ def _with(z: Tensor, told: Tensor, *more: Tensor) -> Tensor:
     """Features, with what is known of whole frames at every place, and with more planes."""
     everywhere = told[:, :, None, None].expand(-1, -1, *z.shape[2:])
     return torch.cat((z, *(like(x, z) for x in (everywhere, *more))), 1)
-
-
-def _filtered(weights: Tensor, along: Tensor) -> Tensor:
-    """What a filter adds: the weighted sum of CHANGE_SCALE times the differences along a path, [B, 1, h, w]."""
-    return (weights * along).sum(1, keepdim=True) / CHANGE_SCALE

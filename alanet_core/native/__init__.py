@@ -82,6 +82,34 @@ def _load() -> ctypes.CDLL | str:
     return library
 
 
+def call(name: str, job: ctypes.Structure) -> None:
+    """Run one of the kernels that take a structure and cannot fail."""
+    library = _loaded()
+    assert not isinstance(library, str)
+    getattr(library, name)(ctypes.byref(job))
+
+
+def innermost(x: Tensor) -> Tensor:
+    """[1, C, H, W] with its channels innermost in memory, as kernels read it; a copy only where it lies otherwise."""
+    plain = x.permute(0, 2, 3, 1)
+    return x if plain.is_contiguous() else plain.contiguous().permute(0, 3, 1, 2)
+
+
+def address(x: Tensor | None) -> int | None:
+    """Where a tensor lies; it must stay alive for as long."""
+    return None if x is None else x.data_ptr()
+
+
+def serves(*tensors: Tensor) -> bool:
+    """The kernels can take the place of PyTorch for these: one picture each, on a CPU, and nothing is to be learnt."""
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or not available():
+        return False
+    return all(
+        x.device.type == "cpu" and len(x) == 1 and x.numel() > 0 and x.dtype in (torch.float32, torch.bfloat16)
+        for x in tensors
+    )
+
+
 def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Settings) -> Tensor:
     """`alanet_core.model.search.search` on torch's number of threads; arguments checked there, contiguous or not.
 

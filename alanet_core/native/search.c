@@ -17,7 +17,6 @@ enum {
     STRIDE = 4,         /* from one patch to the next, so that each pixel lies in four of them */
     BEFORE = 2,         /* pixels of the first patch before the first pixel */
     MARGIN = PATCH,     /* around the planes: a patch that lies there whole sees the repeated edge alone */
-    SMALL = 64 * 64,    /* pixels that are not worth another thread */
 };
 
 /* As the class Settings in alanet_core/native/__init__.py. */

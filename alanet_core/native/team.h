@@ -19,4 +19,12 @@ void team_wait(Team *team);
 /* The share of a member: pieces *begin ... *end - 1 of so many. */
 void team_share(const Team *team, int member, long pieces, long *begin, long *end);
 
+/* What is done with one row; rows do not depend on each other. */
+typedef void TeamRow(const void *job, int y);
+
+enum { SMALL = 64 * 64 }; /* pixels that are not worth another thread */
+
+/* `row` for first ... last - 1, which have so many pixels together. */
+void team_rows(int threads, int first, int last, long pixels, TeamRow *row, const void *job);
+
 #endif

@@ -1,0 +1,273 @@
+/* What a guided generator does for every pixel, before and after its last convolutions: what alanet_core/model/fine.py
+ * does in PyTorch. A row here is a row of cells (alanet_core/model/cells.py); a run, every side-th pixel of a row. */
+#include "pixels.h"
+#include "team.h"
+
+enum { MOST_PARTS = 40, MOST_TAPS = 32 };
+
+/* As the class Fine in alanet_core/native/kernels.py. */
+typedef struct {
+    int height, width; /* of the picture */
+    int side;          /* pixels along one side of a cell */
+    int first, last;   /* rows of cells to make */
+    int sharp;         /* else the middle frame is made */
+    int half;          /* features are bfloat16 */
+    int taps;
+    int detail;  /* channels of it that go to each cell */
+    int unfolds; /* cells along one side of a place in `folded` */
+    int threads;
+    float scale; /* of differences of brightness */
+    const float *places; /* [taps]: the first `earlier` ones are for frame a, the others for b; of the own frame all */
+    int earlier;
+    const float *flow;               /* [4, height / side, width / side] */
+    const float *own, *a, *b;        /* pixels, colours innermost; own is NULL for the middle frame */
+    const float *light[3];           /* brightness of own, a, b */
+    const void *folded;              /* [.., width / side / unfolds, unfolds * unfolds * detail], the whole picture's */
+    void *inputs;                    /* [last - first, width / side, detail + side * side * seen] */
+    float *parts;                    /* [last - first, side * side, taps + 6, width / side] */
+    const void *outputs;             /* [last - first, width / side, side * side * made] */
+    const float *gates;              /* [1] for sharp, [2] for the middle */
+    float *picture;                  /* [side * (last - first), width, 3] */
+} Fine;
+
+/* A run of pixels: where the flow leads from them. */
+typedef struct {
+    float x[RUN], y[RUN];       /* themselves */
+    float ax[RUN], ay[RUN];     /* their places in a */
+    float bx[RUN], by[RUN];     /* in b */
+    float vx[RUN], vy[RUN];     /* the velocity that the filter's places are counted in */
+} Path;
+
+/* Pixels first ... first + n - 1 of a row of cells, from place (r, c) of each: a plane of the flow, grown by side. */
+INLINED void flow_line(const Fine *f, int plane, int y, int r, int c, int first, int n, float *found) {
+    int height = f->height / f->side, width = f->width / f->side;
+    const float *near = f->flow + ((ptrdiff_t)plane * height + y) * width;
+    if (f->side == 1) {
+        memcpy(found, near + first, (size_t)n * sizeof *found);
+        return;
+    }
+    const float *far = near + (ptrdiff_t)(other_row(y, r, height) - y) * width;
+    float line[RUN + 2];
+    int before = within(first - 1, width - 1), after = within(first + n, width - 1);
+    line[0] = 1.5f * near[before] + 0.5f * far[before];
+    for (int i = 0; i < n; i++)
+        line[i + 1] = 1.5f * near[first + i] + 0.5f * far[first + i];
+    line[n + 1] = 1.5f * near[after] + 0.5f * far[after];
+    const float *other = line + 2 * c;
+    for (int i = 0; i < n; i++)
+        found[i] = 0.75f * line[i + 1] + 0.25f * other[i];
+}
+
+INLINED void find_path(const Fine *f, int y, int r, int c, int first, int n, Path *p) {
+    float ax[RUN], ay[RUN], bx[RUN], by[RUN];
+    flow_line(f, 0, y, r, c, first, n, ax);
+    flow_line(f, 1, y, r, c, first, n, ay);
+    flow_line(f, 2, y, r, c, first, n, bx);
+    flow_line(f, 3, y, r, c, first, n, by);
+    float pace = f->sharp ? 0.5f : 1.0f;
+    for (int i = 0; i < n; i++) {
+        p->x[i] = (float)(f->side * (first + i) + c);
+        p->y[i] = (float)(f->side * y + r);
+        p->ax[i] = p->x[i] + ax[i];
+        p->ay[i] = p->y[i] + ay[i];
+        p->bx[i] = p->x[i] + bx[i];
+        p->by[i] = p->y[i] + by[i];
+        p->vx[i] = pace * (bx[i] - ax[i]);
+        p->vy[i] = pace * (by[i] - ay[i]);
+    }
+}
+
+/* The colours at places of a run. A pixel and the one to its right are read in two quarters that overlap, so that
+ * nothing is read past the last one. */
+INLINED void warped(const Fine *f, const float *pixels, const float *x, const float *y, int n, float (*found)[RUN]) {
+    int at[RUN];
+    float right[RUN], below[RUN];
+    for (int i = 0; i < n; i++) {
+        Place p = place(x[i], y[i], f->height, f->width);
+        at[i] = p.at;
+        right[i] = p.right;
+        below[i] = p.below;
+    }
+    for (int i = 0; i < n; i++) {
+        const float *upper = pixels + 3 * (ptrdiff_t)at[i], *lower = upper + 3 * (ptrdiff_t)f->width;
+        Four a, b, c, d;
+        memcpy(&a, upper, sizeof a);
+        memcpy(&b, upper + 2, sizeof b);
+        memcpy(&c, lower, sizeof c);
+        memcpy(&d, lower + 2, sizeof d);
+        Four left = a + below[i] * (c - a), other = b + below[i] * (d - b);
+        other = __builtin_shufflevector(other, other, 1, 2, 3, 3);
+        Four colour = left + right[i] * (other - left);
+        found[0][i] = colour[0];
+        found[1][i] = colour[1];
+        found[2][i] = colour[2];
+    }
+}
+
+INLINED float mean_of(const float (*colours)[RUN], int i) { return (colours[0][i] + colours[1][i] + colours[2][i]) / 3; }
+
+/* Along the path: how brightness differs from that at its begin, for taps from ... to - 1. */
+INLINED void along(const Fine *f, const float *light, const Path *p, const float *x, const float *y, const float *begin,
+                   int from, int to, int n, float (*found)[RUN]) {
+    for (int k = from; k < to; k++) {
+        float part = f->places[k], there[RUN], px[RUN], py[RUN];
+        for (int i = 0; i < n; i++) {
+            px[i] = x[i] + part * p->vx[i];
+            py[i] = y[i] + part * p->vy[i];
+        }
+        sampled(light, f->height, f->width, px, py, n, there);
+        for (int i = 0; i < n; i++)
+            found[k][i] = f->scale * (there[i] - begin[i]);
+    }
+}
+
+/* parts: the taps, then three colours of each neighbour; for the sharp frame, less the own ones. seen: what the last
+ * convolutions are given of them. */
+INLINED int look_for_sharp(const Fine *f, const Path *p, int n, float (*parts)[RUN], float (*seen)[RUN]) {
+    float (*a)[RUN] = parts + f->taps, (*b)[RUN] = a + 3;
+    float begin[RUN];
+    int row = (int)p->y[0] * f->width;
+    warped(f, f->a, p->ax, p->ay, n, a);
+    warped(f, f->b, p->bx, p->by, n, b);
+    for (int i = 0; i < n; i++) {
+        int at = row + (int)p->x[0] + f->side * i;
+        begin[i] = f->light[0][at];
+        for (int k = 0; k < 3; k++) {
+            a[k][i] -= f->own[3 * (ptrdiff_t)at + k];
+            b[k][i] -= f->own[3 * (ptrdiff_t)at + k];
+        }
+    }
+    along(f, f->light[0], p, p->x, p->y, begin, 0, f->taps, n, parts);
+    memcpy(seen[0], begin, sizeof begin);
+    memcpy(seen[1], parts, (size_t)f->taps * sizeof *parts);
+    for (int i = 0; i < n; i++) {
+        seen[1 + f->taps][i] = f->scale * mean_of((const float(*)[RUN])a, i);
+        seen[2 + f->taps][i] = f->scale * mean_of((const float(*)[RUN])b, i);
+    }
+    return f->taps + 3;
+}
+
+INLINED int look_for_middle(const Fine *f, const Path *p, int n, float (*parts)[RUN], float (*seen)[RUN]) {
+    float (*a)[RUN] = parts + f->taps, (*b)[RUN] = a + 3;
+    float of_a[RUN], of_b[RUN];
+    warped(f, f->a, p->ax, p->ay, n, a);
+    warped(f, f->b, p->bx, p->by, n, b);
+    for (int i = 0; i < n; i++) {
+        of_a[i] = mean_of((const float(*)[RUN])a, i);
+        of_b[i] = mean_of((const float(*)[RUN])b, i);
+        seen[0][i] = of_a[i];
+        seen[1][i] = f->scale * (of_b[i] - of_a[i]);
+    }
+    along(f, f->light[1], p, p->ax, p->ay, of_a, 0, f->earlier, n, parts);
+    along(f, f->light[2], p, p->bx, p->by, of_b, f->earlier, f->taps, n, parts);
+    memcpy(seen[2], parts, (size_t)f->taps * sizeof *parts);
+    return f->taps + 2;
+}
+
+INLINED void look(const Fine *f, int y, int half) {
+    int width = f->width / f->side, cells = f->side * f->side, parts_of = f->taps + 6;
+    int seen_of = f->taps + (f->sharp ? 3 : 2), channels = f->detail + cells * seen_of;
+    ptrdiff_t row = y - f->first;
+    for (int first = 0; first < width; first += RUN) {
+        int n = width - first < RUN ? width - first : RUN;
+        ptrdiff_t begin = (row * width + first) * channels;
+        for (int cell = 0; cell < cells; cell++) {
+            Path path;
+            float parts[MOST_PARTS][RUN], seen[MOST_PARTS][RUN];
+            find_path(f, y, cell / f->side, cell % f->side, first, n, &path);
+            if (f->sharp)
+                look_for_sharp(f, &path, n, parts, seen);
+            else
+                look_for_middle(f, &path, n, parts, seen);
+            for (int k = 0; k < parts_of; k++)
+                memcpy(f->parts + ((row * cells + cell) * parts_of + k) * width + first, parts[k], (size_t)n * sizeof(float));
+            interleaved(f->inputs, begin + f->detail + cell * seen_of, channels, (const float(*)[RUN])seen, seen_of, n, half);
+        }
+        for (int i = 0; i < n; i++) {
+            int x = first + i, places = f->unfolds * f->unfolds;
+            ptrdiff_t at = ((ptrdiff_t)(y / f->unfolds) * (width / f->unfolds) + x / f->unfolds) * places;
+            at += (y % f->unfolds) * f->unfolds + x % f->unfolds;
+            copied(f->inputs, begin + (ptrdiff_t)i * channels, f->folded, at * f->detail, f->detail, half);
+        }
+    }
+}
+
+CLONED static void look_row(const void *job, int y) {
+    const Fine *f = job;
+    if (f->half)
+        look(f, y, 1);
+    else
+        look(f, y, 0);
+}
+
+/* The weighted sum of taps from ... to - 1. */
+INLINED void filtered(const Fine *f, const float (*weights)[RUN], const float *parts, ptrdiff_t stride, int from, int to,
+                      float gate, int n, float *sum) {
+    float total[RUN] = {0};
+    for (int k = from; k < to; k++)
+        for (int i = 0; i < n; i++)
+            total[i] += weights[k][i] * parts[k * stride + i];
+    for (int i = 0; i < n; i++)
+        sum[i] += gate * (total[i] / f->scale);
+}
+
+INLINED void compose(const Fine *f, int y, int half) {
+    int width = f->width / f->side, cells = f->side * f->side, parts_of = f->taps + 6;
+    int made_of = f->taps + (f->sharp ? 5 : 4);
+    ptrdiff_t row = y - f->first, stride = width;
+    for (int first = 0; first < width; first += RUN) {
+        int n = width - first < RUN ? width - first : RUN;
+        for (int cell = 0; cell < cells; cell++) {
+            float made[MOST_PARTS][RUN], change[RUN] = {0};
+            ptrdiff_t from = (row * width + first) * cells * made_of + cell * made_of;
+            parted(made, f->outputs, from, (ptrdiff_t)cells * made_of, made_of, n, half);
+            const float *parts = f->parts + (row * cells + cell) * parts_of * stride + first;
+            const float (*weights)[RUN] = (const float(*)[RUN])made;
+            if (f->sharp) {
+                filtered(f, weights, parts, stride, 0, f->taps, f->gates[0], n, change);
+            } else {
+                filtered(f, weights, parts, stride, 0, f->earlier, f->gates[0], n, change);
+                filtered(f, weights, parts, stride, f->earlier, f->taps, f->gates[1], n, change);
+                for (int i = 0; i < n; i++)
+                    made[f->taps][i] = sigmoid(made[f->taps][i]);
+            }
+            const float (*shares)[RUN] = weights + f->taps, (*rest)[RUN] = shares + (f->sharp ? 2 : 1);
+            ptrdiff_t at = (ptrdiff_t)f->side * first + cell % f->side;
+            ptrdiff_t line = (ptrdiff_t)f->side * y + cell / f->side;
+            float *picture = f->picture + 3 * ((line - (ptrdiff_t)f->side * f->first) * f->width + at);
+            const float *own = f->sharp ? f->own + 3 * (line * f->width + at) : NULL;
+            for (int k = 0; k < 3; k++) {
+                const float *a = parts + (f->taps + k) * stride, *b = a + 3 * stride;
+                float colour[RUN];
+                for (int i = 0; i < n; i++)
+                    colour[i] = change[i] + bounded(rest[k][i]);
+                if (f->sharp)
+                    for (int i = 0; i < n; i++)
+                        colour[i] += own[3 * f->side * i + k] + shares[0][i] * a[i] + shares[1][i] * b[i];
+                else
+                    for (int i = 0; i < n; i++)
+                        colour[i] += b[i] + shares[0][i] * (a[i] - b[i]);
+                for (int i = 0; i < n; i++)
+                    picture[3 * f->side * i + k] = colour[i];
+            }
+        }
+    }
+}
+
+CLONED static void compose_row(const void *job, int y) {
+    const Fine *f = job;
+    if (f->half)
+        compose(f, y, 1);
+    else
+        compose(f, y, 0);
+}
+
+static long pixels(const Fine *f) { return (long)f->side * (f->last - f->first) * f->width; }
+
+EXPORTED void alanet_look(const Fine *f) {
+    team_rows(f->threads, f->first, f->last, pixels(f), look_row, f);
+}
+
+EXPORTED void alanet_compose(const Fine *f) {
+    team_rows(f->threads, f->first, f->last, pixels(f), compose_row, f);
+}

@@ -1,0 +1,186 @@
+/* What the kernels for pictures share: numbers as features have them, places between pixels, functions that become
+ * vectors. Loops go over runs of pixels, plane by plane; what no number is leads to the first pixel, never outside. */
+#ifndef ALANET_PIXELS_H
+#define ALANET_PIXELS_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "targets.h"
+
+enum { RUN = 64 }; /* pixels at a time: their planes lie in the nearest cache */
+
+typedef uint16_t Half; /* bfloat16: the upper half of a float */
+
+typedef float Four __attribute__((vector_size(16)));
+typedef int FourPlaces __attribute__((vector_size(16)));
+
+/* Features lie with their channels innermost, in float or in bfloat16; `half` is a constant wherever it is asked for. */
+INLINED float widened(Half x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return wide;
+}
+
+INLINED Half narrowed(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16; /* to the nearest, ties to even */
+    return (Half)(x == x ? bits : 0x7fc0);
+}
+
+INLINED float loaded(const void *from, ptrdiff_t at, int half) {
+    return half ? widened(((const Half *)from)[at]) : ((const float *)from)[at];
+}
+
+INLINED void stored(void *to, ptrdiff_t at, float x, int half) {
+    if (half)
+        ((Half *)to)[at] = narrowed(x);
+    else
+        ((float *)to)[at] = x;
+}
+
+INLINED const void *feature(const void *from, ptrdiff_t at, int half) {
+    return (const char *)from + at * (half ? (ptrdiff_t)sizeof(Half) : (ptrdiff_t)sizeof(float));
+}
+
+INLINED void copied(void *to, ptrdiff_t at, const void *from, ptrdiff_t where, int count, int half) {
+    memcpy((char *)feature(to, at, half), feature(from, where, half), (size_t)count * (half ? sizeof(Half) : sizeof(float)));
+}
+
+/* Planes of a run of pixels -> channels innermost: channel k of pixel i goes to `at` + i * stride + k. */
+INLINED void interleaved(void *to, ptrdiff_t at, ptrdiff_t stride, const float (*planes)[RUN], int count, int n, int half) {
+    if (half) {
+        Half narrow[RUN];
+        Half *begin = (Half *)to + at;
+        for (int k = 0; k < count; k++) {
+            for (int i = 0; i < RUN; i++)
+                narrow[i] = narrowed(planes[k][i]);
+            for (int i = 0; i < n; i++)
+                begin[i * stride + k] = narrow[i];
+        }
+    } else {
+        float *begin = (float *)to + at;
+        for (int i = 0; i < n; i++)
+            for (int k = 0; k < count; k++)
+                begin[i * stride + k] = planes[k][i];
+    }
+}
+
+/* The inverse. */
+INLINED void parted(float (*planes)[RUN], const void *from, ptrdiff_t at, ptrdiff_t stride, int count, int n, int half) {
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < n; i++)
+            planes[k][i] = loaded(from, at + i * stride + k, half);
+}
+
+/* What is no number gives `low`. */
+INLINED float between(float x, float low, float high) { return x > low ? (x < high ? x : high) : low; }
+
+INLINED int within(int x, int last) { return x < 0 ? 0 : x > last ? last : x; }
+
+/* A place among the pixels of a plane: that to its upper left, and the shares of those to the right and below. */
+typedef struct {
+    int at;
+    float right, below;
+} Place;
+
+/* The last pixel of a row is the right one of its pair, so that a pair always lies in the row. */
+INLINED Place place(float x, float y, int height, int width) {
+    x = between(x, 0, (float)(width - 1));
+    y = between(y, 0, (float)(height - 1));
+    int left = (int)x, above = (int)y;
+    left = left < width - 2 ? left : width - 2;
+    above = above < height - 2 ? above : height - 2;
+    left = left > 0 ? left : 0;
+    above = above > 0 ? above : 0;
+    return (Place){above * width + left, x - (float)left, y - (float)above};
+}
+
+/* From a pixel to the ones on the right and below; a plane may be one pixel wide or high. */
+INLINED int to_right(int width) { return width > 1; }
+
+INLINED int to_below(int height, int width) { return height > 1 ? width : 0; }
+
+INLINED float mixed(const float *from, int right, int below, const Place *p) {
+    float upper = from[0] + p->right * (from[right] - from[0]);
+    float lower = from[below] + p->right * (from[below + right] - from[below]);
+    return upper + p->below * (lower - upper);
+}
+
+/* A plane at places of a run. */
+INLINED void sampled(const float *plane, int height, int width, const float *x, const float *y, int n, float *found) {
+    int right = to_right(width), below = to_below(height, width);
+    for (int i = 0; i < n; i++) {
+        Place p = place(x[i], y[i], height, width);
+        found[i] = mixed(plane + p.at, right, below, &p);
+    }
+}
+
+/* Rows of [height, width], seen from row y, r of one of twice the size: the nearer of the two it lies between counts
+ * three quarters. */
+INLINED int other_row(int y, int r, int height) { return within(r ? y + 1 : y - 1, height - 1); }
+
+/* The natural logarithm of what is above 0, to two units in the last place (S. Moshier, Cephes: logf). */
+INLINED float logarithm(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int32_t exponent = (bits >> 23) - 126;
+    bits = (bits & 0x007fffff) | 0x3f000000;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    int small = m < 0.70710678f;
+    float e = (float)(exponent - small);
+    m = small ? m + m - 1 : m - 1;
+    float z = m * m;
+    float y = 7.0376836292e-2f;
+    y = y * m - 1.1514610310e-1f;
+    y = y * m + 1.1676998740e-1f;
+    y = y * m - 1.2420140846e-1f;
+    y = y * m + 1.4249322787e-1f;
+    y = y * m - 1.6668057665e-1f;
+    y = y * m + 2.0000714765e-1f;
+    y = y * m - 2.4999993993e-1f;
+    y = y * m + 3.3333331174e-1f;
+    y = y * m * z;
+    y += -2.12194440e-4f * e;
+    y -= 0.5f * z;
+    return m + y + 0.693359375f * e;
+}
+
+/* The same source: expf. */
+INLINED float exponential(float x) {
+    x = x > -87.0f ? (x < 88.0f ? x : 88.0f) : -87.0f;
+    float scaled = x * 1.44269504f;
+    int32_t n = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+    float e = (float)n;
+    x -= e * 0.693359375f;
+    x -= e * -2.12194440e-4f;
+    float y = 1.9875691500e-4f;
+    y = y * x + 1.3981999507e-3f;
+    y = y * x + 8.3334519073e-3f;
+    y = y * x + 4.1665795894e-2f;
+    y = y * x + 1.6666665459e-1f;
+    y = y * x + 5.0000001201e-1f;
+    y = y * x * x + x + 1;
+    int32_t bits = (n + 127) << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return y * power;
+}
+
+INLINED float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
+
+/* tanh, as `bounded` in blocks.py writes it. */
+INLINED float bounded(float x) { return 2 * sigmoid(2 * x) - 1; }
+
+INLINED float asinh_of(float x) {
+    float size = fabsf(x);
+    size = size < 1e18f ? size : 1e18f;
+    return copysignf(logarithm(size + sqrtf(size * size + 1)), x);
+}
+
+#endif
