@@ -3,7 +3,7 @@
 #include "pixels.h"
 #include "team.h"
 
-enum { MOST_PARTS = 40, MOST_TAPS = 32 };
+enum { MOST_TAPS = 16, MOST_PARTS = MOST_TAPS + 6, MOST_CELLS = 4 };
 
 /* As the class Fine in alanet_core/native/kernels.py. */
 typedef struct {
@@ -171,9 +171,10 @@ INLINED void look(const Fine *f, int y, int half) {
     for (int first = 0; first < width; first += RUN) {
         int n = width - first < RUN ? width - first : RUN;
         ptrdiff_t begin = (row * width + first) * channels;
+        float all[MOST_CELLS * MOST_PARTS][RUN];
         for (int cell = 0; cell < cells; cell++) {
             Path path;
-            float parts[MOST_PARTS][RUN], seen[MOST_PARTS][RUN];
+            float parts[MOST_PARTS][RUN], (*seen)[RUN] = all + cell * seen_of;
             find_path(f, y, cell / f->side, cell % f->side, first, n, &path);
             if (f->sharp)
                 look_for_sharp(f, &path, n, parts, seen);
@@ -181,8 +182,8 @@ INLINED void look(const Fine *f, int y, int half) {
                 look_for_middle(f, &path, n, parts, seen);
             for (int k = 0; k < parts_of; k++)
                 memcpy(f->parts + ((row * cells + cell) * parts_of + k) * width + first, parts[k], (size_t)n * sizeof(float));
-            interleaved(f->inputs, begin + f->detail + cell * seen_of, channels, (const float(*)[RUN])seen, seen_of, n, half);
         }
+        interleaved(f->inputs, begin + f->detail, channels, (const float(*)[RUN])all, cells * seen_of, n, half);
         for (int i = 0; i < n; i++) {
             int x = first + i, places = f->unfolds * f->unfolds;
             ptrdiff_t at = ((ptrdiff_t)(y / f->unfolds) * (width / f->unfolds) + x / f->unfolds) * places;
@@ -217,10 +218,11 @@ INLINED void compose(const Fine *f, int y, int half) {
     ptrdiff_t row = y - f->first, stride = width;
     for (int first = 0; first < width; first += RUN) {
         int n = width - first < RUN ? width - first : RUN;
+        int channels = cells * made_of;
+        float all[MOST_CELLS * MOST_PARTS][RUN];
+        parted(all, f->outputs, (row * width + first) * channels, channels, channels, n, half);
         for (int cell = 0; cell < cells; cell++) {
-            float made[MOST_PARTS][RUN], change[RUN] = {0};
-            ptrdiff_t from = (row * width + first) * cells * made_of + cell * made_of;
-            parted(made, f->outputs, from, (ptrdiff_t)cells * made_of, made_of, n, half);
+            float (*made)[RUN] = all + cell * made_of, change[RUN] = {0};
             const float *parts = f->parts + (row * cells + cell) * parts_of * stride + first;
             const float (*weights)[RUN] = (const float(*)[RUN])made;
             if (f->sharp) {
@@ -236,20 +238,23 @@ INLINED void compose(const Fine *f, int y, int half) {
             ptrdiff_t line = (ptrdiff_t)f->side * y + cell / f->side;
             float *picture = f->picture + 3 * ((line - (ptrdiff_t)f->side * f->first) * f->width + at);
             const float *own = f->sharp ? f->own + 3 * (line * f->width + at) : NULL;
+            float colours[3][RUN];
             for (int k = 0; k < 3; k++) {
                 const float *a = parts + (f->taps + k) * stride, *b = a + 3 * stride;
-                float colour[RUN];
+                float *colour = colours[k];
                 for (int i = 0; i < n; i++)
                     colour[i] = change[i] + bounded(rest[k][i]);
                 if (f->sharp)
                     for (int i = 0; i < n; i++)
-                        colour[i] += own[3 * f->side * i + k] + shares[0][i] * a[i] + shares[1][i] * b[i];
+                        colour[i] += shares[0][i] * a[i] + shares[1][i] * b[i];
                 else
                     for (int i = 0; i < n; i++)
                         colour[i] += b[i] + shares[0][i] * (a[i] - b[i]);
-                for (int i = 0; i < n; i++)
-                    picture[3 * f->side * i + k] = colour[i];
             }
+            ptrdiff_t step = 3 * f->side;
+            for (int i = 0; i < n; i++)
+                for (int k = 0; k < 3; k++)
+                    picture[step * i + k] = (f->sharp ? own[step * i + k] : 0) + colours[k][i];
         }
     }
 }

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from alanet_core import native
 
-MOST_TAPS = 32  # as in fine.c
+MOST_TAPS = 16  # as in fine.c
 
 
 class _Fine(ctypes.Structure):

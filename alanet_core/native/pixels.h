@@ -51,28 +51,37 @@ INLINED void copied(void *to, ptrdiff_t at, const void *from, ptrdiff_t where, i
     memcpy((char *)feature(to, at, half), feature(from, where, half), (size_t)count * (half ? sizeof(Half) : sizeof(float)));
 }
 
-/* Planes of a run of pixels -> channels innermost: channel k of pixel i goes to `at` + i * stride + k. */
+/* Planes of a run of pixels -> channels innermost: channel k of pixel i goes to `at` + i * stride + k. Four channels in
+ * bfloat16 are written at once. */
 INLINED void interleaved(void *to, ptrdiff_t at, ptrdiff_t stride, const float (*planes)[RUN], int count, int n, int half) {
-    if (half) {
-        Half narrow[RUN];
-        Half *begin = (Half *)to + at;
-        for (int k = 0; k < count; k++) {
-            for (int i = 0; i < RUN; i++)
-                narrow[i] = narrowed(planes[k][i]);
-            for (int i = 0; i < n; i++)
-                begin[i * stride + k] = narrow[i];
-        }
-    } else {
-        float *begin = (float *)to + at;
+    int k = 0;
+    for (; half && k + 4 <= count; k += 4) {
+        uint64_t four[RUN];
+        Half *begin = (Half *)to + at + k;
+        for (int i = 0; i < RUN; i++)
+            four[i] = (uint64_t)narrowed(planes[k][i]) | (uint64_t)narrowed(planes[k + 1][i]) << 16 |
+                      (uint64_t)narrowed(planes[k + 2][i]) << 32 | (uint64_t)narrowed(planes[k + 3][i]) << 48;
         for (int i = 0; i < n; i++)
-            for (int k = 0; k < count; k++)
-                begin[i * stride + k] = planes[k][i];
+            memcpy(begin + i * stride, &four[i], sizeof four[i]);
     }
+    for (; k < count; k++)
+        for (int i = 0; i < n; i++)
+            stored(to, at + i * stride + k, planes[k][i], half);
 }
 
 /* The inverse. */
 INLINED void parted(float (*planes)[RUN], const void *from, ptrdiff_t at, ptrdiff_t stride, int count, int n, int half) {
-    for (int k = 0; k < count; k++)
+    int k = 0;
+    for (; half && k + 4 <= count; k += 4) {
+        uint64_t four[RUN] = {0};
+        const Half *begin = (const Half *)from + at + k;
+        for (int i = 0; i < n; i++)
+            memcpy(&four[i], begin + i * stride, sizeof four[i]);
+        for (int j = 0; j < 4; j++)
+            for (int i = 0; i < RUN; i++)
+                planes[k + j][i] = widened((Half)(four[i] >> (16 * j)));
+    }
+    for (; k < count; k++)
         for (int i = 0; i < n; i++)
             planes[k][i] = loaded(from, at + i * stride + k, half);
 }
@@ -153,10 +162,10 @@ INLINED float logarithm(float x) {
 
 /* The same source: expf. */
 INLINED float exponential(float x) {
-    x = x > -87.0f ? (x < 88.0f ? x : 88.0f) : -87.0f;
-    float scaled = x * 1.44269504f;
-    int32_t n = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-    float e = (float)n;
+    x = x > -87.0f ? x : -87.0f; /* one choice a line: two become a jump */
+    x = x < 88.0f ? x : 88.0f;
+    float e = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* to the nearest whole number: 1.5 * 2^23 */
+    int32_t n = (int32_t)e;
     x -= e * 0.693359375f;
     x -= e * -2.12194440e-4f;
     float y = 1.9875691500e-4f;
