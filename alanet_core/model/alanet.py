@@ -50,7 +50,7 @@ class Alanet(nn.Module):
         pixels: [B, 3, H, W] float32 RGB, 0..1, on the model's device, H and W multiples of config.multiple.
         area: true (height, width), which the gates pool over.
         """
-        *skips, features = self.encoder(pixels.to(self.dtype))
+        *skips, features = self.encoder(pixels)
         light = pyramid(pixels, halvings(self.config)) if self.config.fusion == "guided" else ()
         return Latent(self.attention.describe(features, area), tuple(skips), pixels, light)
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model.blocks import DoubleConv, activate, conv, head, of_parts, upsample, zero
@@ -25,6 +26,9 @@ from alanet_core.model.light import Planes
 from alanet_core.model.motion import gather, like, warp
 from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips
+from alanet_core.native import levels as of_c
+from alanet_core.native import light
+from alanet_core.native.smear import append
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features; larger ones count by their logarithm
 FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to the later one (x, y)
@@ -66,14 +70,31 @@ class GuidedLevel(nn.Module):
         zero(self.flow)
 
     def forward(
-        self, z: Tensor, motion: Tensor, correction: Tensor, features: Features, planes: Planes
-    ) -> tuple[Tensor, Tensor]:
+        self, z: Tensor, correction: Tensor | None, motion: Tensor, features: Features, planes: Planes
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """z, the correction and the flow of this level; z and correction as the coarser level left them, if any."""
+        if native.serves(z, motion):
+            return self._in_c(z, correction, motion, features, planes)
+        if correction is None:
+            correction = torch.zeros_like(motion)
+        else:
+            z, correction = upsample(z), 2 * upsample(correction)
         flow = motion + correction
         found = like(torch.cat((torch.asinh(flow / FLOW_SCALE), _changes(flow, planes)), 1), z)
         own = () if features.own is None else (features.own,)
         moved = (gather(x, to) for x, to in ((features.a, flow[:, :2]), (features.b, flow[:, 2:])))
         z = self.fuse(activate(of_parts(self.reduce, itertools.chain((z,), moved, (found,), own))))
-        return z, correction + self.flow(z).float()
+        correction = correction + self.flow(z).float()
+        return z, correction, motion + correction
+
+    def _in_c(
+        self, z: Tensor, correction: Tensor | None, motion: Tensor, features: Features, planes: Planes
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same; what is side by side is one convolution."""
+        of_frames = (features.own, features.a, features.b), (planes.own, planes.a, planes.b)
+        x, begin = of_c.look(z, correction, motion, *of_frames, (FLOW_SCALE, CHANGE_SCALE))
+        z = self.fuse(activate(self.reduce(x)))
+        return z, *of_c.settle(motion, begin, self.flow(z))
 
 
 @torch.no_grad()
@@ -106,14 +127,14 @@ class GuidedPath(nn.Module):
         begin = [_coarser(motion, self.unshuffle // self.fold)]
         for _ in range(top):
             begin.append(_coarser(begin[-1], 2))
-        correction = torch.zeros_like(begin[-1])
+        correction: Tensor | None = None
         flows: list[Tensor] = []
         for level, at in zip(self.levels, range(top, -1, -1), strict=True):
-            if flows:
-                z, correction = upsample(z), 2 * upsample(correction)
-            z, correction = level(z, begin[at], correction, _features(earlier, later, own, at), planes[finest + at])
-            flows.append(begin[at] + correction)
-        return z, [*flows, motion + grown(correction, motion.shape[3])]
+            features = _features(earlier, later, own, at)
+            z, correction, flow = level(z, correction, begin[at], features, planes[finest + at])
+            flows.append(flow)
+        assert correction is not None
+        return z, [*flows, _finest(motion, correction)]
 
     def scene(
         self, frames: tuple[Latent, Latent | None, Latent], flow: Tensor, folded: Tensor, gates: Tensor
@@ -141,7 +162,16 @@ def halvings(config: ModelConfig) -> int:
 
 def _coarser(flow: Tensor, times: int) -> Tensor:
     """A flow in pixels of its level -> the same at 1 / times of the size."""
-    return flow if times == 1 else F.avg_pool2d(flow, times) / times
+    if times == 1:
+        return flow
+    return light.coarser(flow, times) if native.serves(flow) else F.avg_pool2d(flow, times) / times
+
+
+def _finest(motion: Tensor, correction: Tensor) -> Tensor:
+    """What the last level has corrected, added to the motion, which may be of twice its size."""
+    if native.serves(motion) and motion.shape[3] == 2 * correction.shape[3]:
+        return of_c.finest(motion, correction)
+    return motion + grown(correction, motion.shape[3])
 
 
 def _planes(earlier: Latent, later: Latent, own: Latent | None) -> list[Planes]:
@@ -197,16 +227,14 @@ class GuidedSharp(nn.Module):
         planes = _planes(previous, following, own)
         motion = torch.cat((motions[0][:, 2:], motions[1][:, :2]), 1)
         z, flows = self.path(z, previous, following, own, planes, motion)
-        coarse, fine_flow = flows[-2], flows[-1]
-        light = planes[0].own
-        assert light is not None
-        velocity = (coarse[:, 2:] - coarse[:, :2]).detach() / 2
-        smeared = smear(light, velocity, self.taps, self.path.unshuffle)
-        blurred = _blurred(self.blurred, (planes[0].a, light, planes[0].b), velocity, self.taps, self.path.unshuffle)
+        coarse, finest = flows[-2:]
+        places = coarse, 0.5, self.taps, self.path.unshuffle
+        smeared = smear(own.light[0], *places)
+        blurred = _blurred(self.blurred, cues(tuple(frame.light[0] for frame in frames), *places))
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told, smeared))
         del z
-        scene = self.path.scene((previous, own, following), fine_flow, folded, told[:, 1:2])
+        scene = self.path.scene((previous, own, following), finest, folded, told[:, 1:2])
         return Traced(_picture(scene, self.head, tile, self.margin), flows, blurred)
 
 
@@ -245,16 +273,15 @@ class GuidedMiddle(nn.Module):
         """
         own, following = frames
         planes = _planes(own, following, None)
-        finest = planes[self.fold.bit_length() - 1]
-        motion = halfway(motion, finest.a, finest.b)
-        z, flows = self.path(z, own, following, None, planes, motion)
-        coarse, fine_flow = flows[-2], flows[-1]
-        velocity = (coarse[:, 2:] - coarse[:, :2]).detach()
-        blurred = _blurred(self.blurred, (planes[0].a, planes[0].b), velocity, self.taps, self.path.unshuffle)
+        matched = planes[self.fold.bit_length() - 1]
+        z, flows = self.path(z, own, following, None, planes, halfway(motion, matched.a, matched.b))
+        coarse, finest = flows[-2:]
+        seen = cues((own.light[0], following.light[0]), coarse, 1.0, self.taps, self.path.unshuffle)
+        blurred = _blurred(self.blurred, seen)
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told))
         del z
-        scene = self.path.scene((own, None, following), fine_flow, folded, told)
+        scene = self.path.scene((own, None, following), finest, folded, told)
         return Traced(_picture(scene, self.head, tile, self.margin), flows, blurred)
 
 
@@ -270,14 +297,10 @@ def _picture(scene: Scene, head: nn.Module, tile: int, margin: int) -> Tensor:
     return by_strips(fine, height, tile=tile, margin=margin, grid=grid)
 
 
-def _blurred(
-    judge: Blurred, frames: tuple[Tensor, ...], velocity: Tensor, taps: tuple[float, ...], scale: int
-) -> Tensor:
-    """For the brightness [B, 1, H, W] of each frame the logit of its being blurred, [B, frames].
-
-    Of a whole frame the motion where the own one has it is good enough for its neighbours: nothing is warped.
-    """
-    return torch.cat([judge(cues(frame, velocity, taps, scale)) for frame in frames], 1)
+def _blurred(judge: Blurred, seen: Tensor) -> Tensor:
+    """For the `cues` of each frame the logit of its being blurred, [B, frames]."""
+    logits: Tensor = judge(seen)
+    return logits[..., 0].transpose(0, 1)
 
 
 def _share(blurred: Tensor) -> Tensor:
@@ -285,7 +308,10 @@ def _share(blurred: Tensor) -> Tensor:
     return torch.sigmoid(SURE * (blurred - LEANING))
 
 
-def _with(z: Tensor, told: Tensor, *more: Tensor) -> Tensor:
+def _with(z: Tensor, told: Tensor, smeared: Tensor | None = None) -> Tensor:
     """Features, with what is known of whole frames at every place, and with more planes."""
+    if native.serves(z):
+        return append(z, told, smeared)
     everywhere = told[:, :, None, None].expand(-1, -1, *z.shape[2:])
+    more = () if smeared is None else (smeared,)
     return torch.cat((z, *(like(x, z) for x in (everywhere, *more))), 1)

@@ -6,8 +6,10 @@ What is found at places of one frame says where these go; the middle frame needs
 import torch
 from torch import Tensor
 
+from alanet_core import native
 from alanet_core.model.light import mean
 from alanet_core.model.motion import warp
+from alanet_core.native import light as of_c
 
 _WINDOW = 5  # pixels along one side of the neighbourhood over which two answers are compared
 
@@ -20,6 +22,8 @@ def halfway(motion: Tensor, a: Tensor, b: Tensor) -> Tensor:
     brightness [B, 1, h, w]. Each place passes half-way on a path of either; of the two paths that one is taken whose
     ends look more alike, in a neighbourhood. Both flows are halves of it.
     """
+    if native.serves(motion):
+        return of_c.halfway(motion, a, b)
     forth = torch.cat((motion[:, :2], -motion[:, 2:]))  # the motion from a to b, as either of them has it
     half = forth / 2 * forth.new_tensor(_SIDES).repeat_interleave(len(motion))[:, None, None, None]
     paths = warp(forth, half) / 2

@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alanet_core import native
 from alanet_core.model.kept import kept
+from alanet_core.native import light as of_c
 
 
 class Planes(NamedTuple):
@@ -24,6 +26,8 @@ def brightness(x: Tensor) -> Tensor:
 
 def pyramid(pixels: Tensor, levels: int) -> tuple[Tensor, ...]:
     """Brightness of [B, 3, H, W] at 1, 1/2, 1/4 ... of the size: `levels` halvings, odd sizes rounded up."""
+    if native.serves(pixels):
+        return of_c.pyramid(pixels, levels)
     planes = [brightness(pixels)]
     for _ in range(levels):
         planes.append(F.avg_pool2d(planes[-1], 2, ceil_mode=True))

@@ -9,22 +9,52 @@ knows it: a neighbourhood knows more, and the whole frame, which was exposed at 
 import torch
 from torch import Tensor, nn
 
+from alanet_core import native
 from alanet_core.model.light import mean
 from alanet_core.model.motion import sample_along, standing
+from alanet_core.native import smear as of_c
 
 _WINDOW = 9  # pixels of the coarse level along one side of a neighbourhood
 _FLOOR = 1e-5  # squared difference of brightness that noise may make
 _STRETCH = 3.0  # brings the logarithms of ratios to the size of features
 _MOVING = 0.5  # pixels per frame below which motion leaves no trace
+_NUMBERS = {"floor": _FLOOR, "stretch": _STRETCH, "moving": _MOVING}
+
+
+def smear(light: Tensor, flow: Tensor, pace: float, taps: tuple[float, ...], scale: int) -> Tensor:
+    """How the squared difference of brightness grows along the motion: [B, len(taps) // 2, h, w] float32.
+
+    light: [B, 1, H, W]. flow: [B, 4, h, w] at 1 / scale of the size, in pixels of that size; the velocity is `pace` of
+    the way from its one end to the other. taps: mirrored.
+    The logarithm of each tap's difference to that of the farthest; and of the farthest, how far it is above noise.
+    """
+    if _served(light, flow, taps):
+        return of_c.Smear(flow, pace, taps, scale, **_NUMBERS).smear(light)
+    return _smear(light, _velocity(flow, pace), taps, scale)
+
+
+def cues(lights: tuple[Tensor, ...], flow: Tensor, pace: float, taps: tuple[float, ...], scale: int) -> Tensor:
+    """The same of whole frames, along the motion and across it: [frames, B, cue_count(taps)] float32.
+
+    Means over what moves, and means weighted by speed. lights: of each frame; else as for `smear`. Of a whole frame the
+    motion where the own one has it is good enough for its neighbours: nothing is warped.
+    """
+    if _served(lights[0], flow, taps):
+        return _told(of_c.Smear(flow, pace, taps, scale, **_NUMBERS).sums(lights)[:, None])
+    velocity = _velocity(flow, pace)
+    return torch.stack([_told(_sums(light, velocity, taps, scale)) for light in lights])
+
+
+def _served(light: Tensor, flow: Tensor, taps: tuple[float, ...]) -> bool:
+    return len(taps) <= of_c.MOST_TAPS and native.serves(light, flow)
+
+
+def _velocity(flow: Tensor, pace: float) -> Tensor:
+    return pace * (flow[:, 2:] - flow[:, :2]).detach()
 
 
 @torch.no_grad()
-def smear(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:
-    """How the squared difference of brightness grows along the motion: [B, len(taps) // 2, h, w] float32.
-
-    light: [B, 1, H, W]. velocity: [B, 2, h, w] at 1 / scale of the size, in pixels of that size. taps: mirrored.
-    The logarithm of each tap's difference to that of the farthest; and of the farthest, how far it is above noise.
-    """
+def _smear(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:
     change = _changes(light, velocity, taps, scale)
     half = len(taps) // 2
     growth = torch.log(mean((change[:, :half].flip(1) + change[:, half:]) / 2, _WINDOW) + _FLOOR)
@@ -33,11 +63,8 @@ def smear(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) 
 
 
 @torch.no_grad()
-def cues(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:
-    """The same of whole frames, along the motion and across it: [B, cue_count(taps)] float32.
-
-    Means over what moves, and means weighted by speed. Arguments as for `smear`.
-    """
+def _sums(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:
+    """Of squared differences, along and across, of speed, and of 1: [B, 2, len(taps) + 2], weighted in two ways."""
     ahead = taps[len(taps) // 2 :]
     across = torch.cat((-velocity[:, 1:], velocity[:, :1]), 1)
     change = torch.cat([_changes(light, direction, ahead, scale) for direction in (velocity, across)], 1)
@@ -45,13 +72,18 @@ def cues(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -
     weights = torch.cat(((speed > _MOVING).float(), speed), 1).flatten(2)
     seen = torch.cat((change, speed, torch.ones_like(speed)), 1).flatten(2)
     # No matrix product: in training that would be one of bfloat16, and these are squares of small differences.
-    sums = (weights[:, :, None] * seen[:, None]).sum(-1)
+    return (weights[:, :, None] * seen[:, None]).sum(-1)
+
+
+@torch.no_grad()
+def _told(sums: Tensor) -> Tensor:
+    """[..., 2, len(taps) + 2] -> [..., cue_count(taps)]."""
     means = sums[..., :-1] / (sums[..., -1:] + 1e-3)
     growth, pace = torch.log(means[..., :-1] + _FLOOR), torch.log(means[..., -1:] + 0.1)
-    along, beside = growth.chunk(2, 2)
+    along, beside = growth.chunk(2, -1)
     far = along[..., -1:], beside[..., -1:]
     found = (along - beside, along[..., :-1] - far[0], beside[..., :-1] - far[1], _above_noise(far[1]) / _STRETCH, pace)
-    return _STRETCH * torch.cat(found, 2).flatten(1)
+    return _STRETCH * torch.cat(found, -1).flatten(-2)
 
 
 def cue_count(taps: tuple[float, ...]) -> int:
@@ -60,7 +92,7 @@ def cue_count(taps: tuple[float, ...]) -> int:
 
 
 class Blurred(nn.Module):
-    """Whether frames are blurred, told from their `cues`: [B, cues] -> logits [B, 1] float32."""
+    """Whether frames are blurred, told from their `cues`: [..., cues] -> logits [..., 1] float32."""
 
     def __init__(self, taps: tuple[float, ...], hidden: int = 16) -> None:
         super().__init__()
@@ -73,7 +105,7 @@ class Blurred(nn.Module):
 
 def _exactly(layer: nn.Linear, x: Tensor) -> Tensor:
     """A small layer in float32, whatever the network's dtype: written out, as above."""
-    return (x[:, None] * layer.weight.float()).sum(-1) + layer.bias.float()
+    return (x[..., None, :] * layer.weight.float()).sum(-1) + layer.bias.float()
 
 
 def _changes(light: Tensor, velocity: Tensor, taps: tuple[float, ...], scale: int) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 NAME = "libalanetcore" + (".dylib" if sys.platform == "darwin" else ".so")
 SWITCH = "ALANET_NATIVE"
+DTYPES = (torch.float32, torch.bfloat16)
 _lock = threading.Lock()
 
 
@@ -105,7 +106,7 @@ def serves(*tensors: Tensor) -> bool:
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or not available():
         return False
     return all(
-        x.device.type == "cpu" and len(x) == 1 and x.numel() > 0 and x.dtype in (torch.float32, torch.bfloat16)
+        x.device.type == "cpu" and len(x) == 1 and x.numel() > 0 and x.dtype in DTYPES
         for x in tensors
     )
 

@@ -46,16 +46,7 @@ INLINED void flow_line(const Fine *f, int plane, int y, int r, int c, int first,
         memcpy(found, near + first, (size_t)n * sizeof *found);
         return;
     }
-    const float *far = near + (ptrdiff_t)(other_row(y, r, height) - y) * width;
-    float line[RUN + 2];
-    int before = within(first - 1, width - 1), after = within(first + n, width - 1);
-    line[0] = 1.5f * near[before] + 0.5f * far[before];
-    for (int i = 0; i < n; i++)
-        line[i + 1] = 1.5f * near[first + i] + 0.5f * far[first + i];
-    line[n + 1] = 1.5f * near[after] + 0.5f * far[after];
-    const float *other = line + 2 * c;
-    for (int i = 0; i < n; i++)
-        found[i] = 0.75f * line[i + 1] + 0.25f * other[i];
+    grown(f->flow + (ptrdiff_t)plane * height * width, height, width, y, r, c, first, n, found);
 }
 
 INLINED void find_path(const Fine *f, int y, int r, int c, int first, int n, Path *p) {

@@ -129,9 +129,46 @@ INLINED void sampled(const float *plane, int height, int width, const float *x, 
     }
 }
 
-/* Rows of [height, width], seen from row y, r of one of twice the size: the nearer of the two it lies between counts
- * three quarters. */
-INLINED int other_row(int y, int r, int height) { return within(r ? y + 1 : y - 1, height - 1); }
+/* A plane of a flow on a grid of twice the size, bilinear, its values doubled: row 2 * y + r, of that every other pixel
+ * from 2 * first + c on. The nearer of two places counts three quarters. */
+INLINED void grown(const float *plane, int height, int width, int y, int r, int c, int first, int n, float *found) {
+    const float *near = plane + (ptrdiff_t)y * width, *far = plane + (ptrdiff_t)within(y + 2 * r - 1, height - 1) * width;
+    float line[RUN + 2];
+    int before = within(first - 1, width - 1), after = within(first + n, width - 1);
+    line[0] = 1.5f * near[before] + 0.5f * far[before];
+    for (int i = 0; i < n; i++)
+        line[i + 1] = 1.5f * near[first + i] + 0.5f * far[first + i];
+    line[n + 1] = 1.5f * near[after] + 0.5f * far[after];
+    const float *other = line + 2 * c;
+    for (int i = 0; i < n; i++)
+        found[i] = 0.75f * line[i + 1] + 0.25f * other[i];
+}
+
+/* The mean over 2 * reach + 1 pixels of a row, of those that lie in it. */
+INLINED void mean_of_row(const float *row, int width, int reach, float *found) {
+    for (int x = 0; x < width; x++)
+        found[x] = 0;
+    for (int k = -reach; k <= reach; k++) {
+        int first = k < 0 ? -k : 0, last = k > 0 ? width - k : width;
+        for (int x = first; x < last; x++)
+            found[x] += row[x + k];
+    }
+    for (int x = 0; x < width; x++)
+        found[x] /= (float)(1 + (x < reach ? x : reach) + (width - 1 - x < reach ? width - 1 - x : reach));
+}
+
+/* Of whole rows, around row y. */
+INLINED void mean_of_rows(const float *plane, int height, int width, int reach, int y, float *found) {
+    int first = within(y - reach, height - 1), last = within(y + reach, height - 1);
+    for (int x = 0; x < width; x++)
+        found[x] = 0;
+    for (int k = first; k <= last; k++)
+        for (int x = 0; x < width; x++)
+            found[x] += plane[(ptrdiff_t)k * width + x];
+    float count = (float)(last - first + 1);
+    for (int x = 0; x < width; x++)
+        found[x] /= count;
+}
 
 /* The natural logarithm of what is above 0, to two units in the last place (S. Moshier, Cephes: logf). */
 INLINED float logarithm(float x) {

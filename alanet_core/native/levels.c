@@ -1,0 +1,167 @@
+/* The coarse levels of a guided generator, between their convolutions: as GuidedLevel in alanet_core/model/guided.py. */
+#include "pixels.h"
+#include "team.h"
+
+/* As the class _Level in alanet_core/native/levels.py. */
+typedef struct {
+    int height, width;
+    int half;
+    int coarse;           /* z and correction come from the level below, at half of the size */
+    int inputs, channels; /* of z; of the features of each frame */
+    int threads;
+    float flow_scale, change_scale;
+    const void *z;
+    const float *correction;        /* NULL: none yet */
+    const float *motion;            /* [4, height, width] */
+    const void *features[3];        /* own (or NULL), a, b */
+    const float *light[3];
+    void *x;                        /* z, a, b, what was found, own: side by side */
+    float *begin;                   /* [4, height, width]: the correction at this level */
+} Level;
+
+/* z on twice its grid, bilinear. */
+INLINED void upsampled(const Level *l, int y, int x, ptrdiff_t to, int half) {
+    int width = l->width / 2, height = l->height / 2, side = x / 2, row = y / 2;
+    ptrdiff_t near = (ptrdiff_t)row * width, far = (ptrdiff_t)within(row + 2 * (y & 1) - 1, height - 1) * width;
+    int other = within(side + 2 * (x & 1) - 1, width - 1), n = l->inputs;
+    const void *nn = feature(l->z, (near + side) * n, half), *no = feature(l->z, (near + other) * n, half);
+    const void *fn = feature(l->z, (far + side) * n, half), *fo = feature(l->z, (far + other) * n, half);
+    void *restrict out = (void *)feature(l->x, to, half);
+    for (int k = 0; k < n; k++)
+        stored(out, k,
+               0.75f * (0.75f * loaded(nn, k, half) + 0.25f * loaded(no, k, half)) +
+                   0.25f * (0.75f * loaded(fn, k, half) + 0.25f * loaded(fo, k, half)),
+               half);
+}
+
+INLINED void moved(const Level *l, const void *from, float x, float y, ptrdiff_t to, int half) {
+    Place p = place(x, y, l->height, l->width);
+    ptrdiff_t n = l->channels, right = to_right(l->width) * n, below = to_below(l->height, l->width) * n;
+    const void *first = feature(from, p.at * n, half), *second = feature(first, right, half);
+    const void *third = feature(first, below, half), *fourth = feature(second, below, half);
+    void *restrict out = (void *)feature(l->x, to, half);
+    float d = p.right * p.below, b = p.right - d, c = p.below - d, a = 1 - p.right - c;
+    for (int k = 0; k < n; k++)
+        stored(out, k,
+               a * loaded(first, k, half) + b * loaded(second, k, half) + c * loaded(third, k, half) +
+                   d * loaded(fourth, k, half),
+               half);
+}
+
+INLINED void level(const Level *l, int y, int half) {
+    int own = l->features[0] != NULL, found_of = own ? 6 : 5, n = l->channels, grids = l->height * l->width;
+    int channels = l->inputs + (own ? 3 : 2) * n + found_of;
+    for (int first = 0; first < l->width; first += RUN) {
+        int count = l->width - first < RUN ? l->width - first : RUN;
+        float flow[4][RUN], x[2][RUN], at_y[2][RUN], seen[2][RUN], found[6][RUN];
+        ptrdiff_t at = (ptrdiff_t)y * l->width + first;
+        for (int k = 0; k < 4; k++) {
+            const float *motion = l->motion + (ptrdiff_t)k * grids + at;
+            float base[RUN] = {0};
+            for (int c = 0; l->correction && c < 2; c++) {
+                float line[RUN];
+                grown(l->correction + (ptrdiff_t)k * grids / 4, l->height / 2, l->width / 2, y / 2, y & 1, c, first / 2,
+                      count / 2, line);
+                for (int i = 0; i < count / 2; i++)
+                    base[2 * i + c] = line[i];
+            }
+            memcpy(l->begin + (ptrdiff_t)k * grids + at, base, (size_t)count * sizeof *base);
+            for (int i = 0; i < count; i++)
+                flow[k][i] = motion[i] + base[i];
+            for (int i = 0; i < count; i++)
+                found[k][i] = asinh_of(flow[k][i] / l->flow_scale);
+        }
+        for (int k = 0; k < 2; k++) {
+            for (int i = 0; i < count; i++) {
+                x[k][i] = (float)(first + i) + flow[2 * k][i];
+                at_y[k][i] = (float)y + flow[2 * k + 1][i];
+            }
+            sampled(l->light[1 + k], l->height, l->width, x[k], at_y[k], count, seen[k]);
+        }
+        for (int i = 0; i < count; i++) {
+            found[4][i] = l->change_scale * (own ? seen[0][i] - l->light[0][at + i] : seen[1][i] - seen[0][i]);
+            found[5][i] = own ? l->change_scale * (seen[1][i] - l->light[0][at + i]) : 0;
+        }
+        for (int i = 0; i < count; i++) {
+            ptrdiff_t to = (at + i) * channels;
+            if (l->coarse)
+                upsampled(l, y, first + i, to, half);
+            else
+                copied(l->x, to, l->z, (at + i) * l->inputs, l->inputs, half);
+            moved(l, l->features[1], x[0][i], at_y[0][i], to + l->inputs, half);
+            moved(l, l->features[2], x[1][i], at_y[1][i], to + l->inputs + n, half);
+            if (own)
+                copied(l->x, to + l->inputs + 2 * n + found_of, l->features[0], (at + i) * n, n, half);
+        }
+        interleaved(l->x, at * channels + l->inputs + 2 * n, channels, (const float(*)[RUN])found, found_of, count, half);
+    }
+}
+
+CLONED static void level_row(const void *job, int y) {
+    const Level *l = job;
+    if (l->half)
+        level(l, y, 1);
+    else
+        level(l, y, 0);
+}
+
+EXPORTED void alanet_level(const Level *l) {
+    team_rows(l->threads, 0, l->height, 4L * l->height * l->width, level_row, l);
+}
+
+/* As the class _Settle: what a level has corrected, added to what it began with. */
+typedef struct {
+    int height, width;
+    int half;
+    int threads;
+    const float *motion, *begin; /* [4, height, width] */
+    const void *step;            /* [height, width, 4] */
+    float *correction, *flow;    /* [4, height, width] */
+} Settle;
+
+CLONED static void settle_row(const void *job, int y) {
+    const Settle *s = job;
+    ptrdiff_t grid = (ptrdiff_t)s->height * s->width;
+    for (int k = 0; k < 4; k++)
+        for (int x = 0; x < s->width; x++) {
+            ptrdiff_t at = (ptrdiff_t)y * s->width + x, to = k * grid + at;
+            float total = s->begin[to] + loaded(s->step, 4 * at + k, s->half);
+            s->correction[to] = total;
+            s->flow[to] = s->motion[to] + total;
+        }
+}
+
+EXPORTED void alanet_settle(const Settle *s) {
+    team_rows(s->threads, 0, s->height, (long)s->height * s->width, settle_row, s);
+}
+
+/* As the class _Grow: a correction at half of the size, added to the motion. */
+typedef struct {
+    int height, width;
+    int threads;
+    const float *motion;     /* [4, height, width] */
+    const float *correction; /* [4, height / 2, width / 2] */
+    float *flow;             /* [4, height, width] */
+} Grow;
+
+CLONED static void grow_row(const void *job, int y) {
+    const Grow *g = job;
+    ptrdiff_t grid = (ptrdiff_t)g->height * g->width;
+    int width = g->width / 2;
+    for (int k = 0; k < 4; k++)
+        for (int first = 0; first < width; first += RUN) {
+            int n = width - first < RUN ? width - first : RUN;
+            ptrdiff_t at = k * grid + (ptrdiff_t)y * g->width + 2 * first;
+            float even[RUN], odd[RUN];
+            grown(g->correction + k * grid / 4, g->height / 2, width, y / 2, y & 1, 0, first, n, even);
+            grown(g->correction + k * grid / 4, g->height / 2, width, y / 2, y & 1, 1, first, n, odd);
+            for (int i = 0; i < n; i++) {
+                g->flow[at + 2 * i] = g->motion[at + 2 * i] + even[i];
+                g->flow[at + 2 * i + 1] = g->motion[at + 2 * i + 1] + odd[i];
+            }
+        }
+}
+
+EXPORTED void alanet_grow(const Grow *g) {
+    team_rows(g->threads, 0, g->height, (long)g->height * g->width, grow_row, g);
+}

@@ -1,0 +1,102 @@
+"""What light.c and halfway.c do; called by `light`, `encoder`, `halfway` and `guided` of `alanet_core.model`. B = 1."""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from alanet_core import native
+
+
+class _Plane(ctypes.Structure):
+    """`Plane` in light.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "half", "times", "channels", "threads")),
+        ("source", ctypes.c_void_p),
+        ("target", ctypes.c_void_p),
+    )
+
+
+class _Halfway(ctypes.Structure):
+    """`Halfway` in halfway.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "threads")),
+        ("motion", ctypes.c_void_p),
+        ("light", ctypes.c_void_p * 2),
+        *((name, ctypes.c_void_p) for name in ("paths", "wrong", "means", "flow")),
+    )
+
+
+def pyramid(pixels: Tensor, levels: int) -> tuple[Tensor, ...]:
+    """Brightness of [1, 3, H, W] float32, and so many halvings of it."""
+    pixels = native.innermost(pixels)
+    height, width = pixels.shape[2:]
+    planes = [pixels.new_empty(1, 1, height, width)]
+    _call("alanet_brightness", pixels, planes[0])
+    for _ in range(levels):
+        height, width = (height + 1) // 2, (width + 1) // 2
+        planes.append(pixels.new_empty(1, 1, height, width))
+        _call("alanet_halved", planes[-2], planes[-1])
+    return tuple(planes)
+
+
+def folded(pixels: Tensor, side: int, dtype: torch.dtype) -> Tensor:
+    """F.pixel_unshuffle of [1, 3, H, W] float32, in another dtype and with channels innermost."""
+    pixels = native.innermost(pixels)
+    height, width = pixels.shape[2] // side, pixels.shape[3] // side
+    found = torch.empty(1, height, width, 3 * side**2, dtype=dtype).permute(0, 3, 1, 2)
+    _call("alanet_folded", pixels, found, times=side)
+    return found
+
+
+def pooled(x: Tensor) -> Tensor:
+    """The mean of 2 x 2 features [1, C, h, w]."""
+    x = native.innermost(x)
+    _, channels, height, width = x.shape
+    found = x.new_empty(1, height // 2, width // 2, channels).permute(0, 3, 1, 2)
+    _call("alanet_pooled", x, found, channels=channels)
+    return found
+
+
+def coarser(flow: Tensor, times: int) -> Tensor:
+    """A flow [1, 4, h, w] in pixels of its level at 1 / times of the size."""
+    flow = flow.contiguous()
+    found = flow.new_empty(1, 4, flow.shape[2] // times, flow.shape[3] // times)
+    _call("alanet_coarser", flow, found, times=times)
+    return found
+
+
+def halfway(motion: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """As `alanet_core.model.halfway`."""
+    motion, a, b = motion.contiguous(), a.contiguous(), b.contiguous()
+    flow, paths = torch.empty_like(motion), torch.empty_like(motion)
+    wrong, means = torch.empty_like(motion[:, :2]), torch.empty_like(motion[:, :2])
+    job = _Halfway(
+        height=motion.shape[2],
+        width=motion.shape[3],
+        threads=torch.get_num_threads(),
+        motion=motion.data_ptr(),
+        light=(ctypes.c_void_p * 2)(a.data_ptr(), b.data_ptr()),
+        paths=paths.data_ptr(),
+        wrong=wrong.data_ptr(),
+        means=means.data_ptr(),
+        flow=flow.data_ptr(),
+    )
+    native.call("alanet_halfway", job)
+    return flow
+
+
+def _call(name: str, source: Tensor, target: Tensor, *, times: int = 1, channels: int = 1) -> None:
+    job = _Plane(
+        height=source.shape[2],
+        width=source.shape[3],
+        half=target.dtype == torch.bfloat16,
+        times=times,
+        channels=channels,
+        threads=torch.get_num_threads(),
+        source=source.data_ptr(),
+        target=target.data_ptr(),
+    )
+    native.call(name, job)

@@ -1,0 +1,103 @@
+"""What smear.c does; called by `alanet_core.model.smear` and `guided`. B = 1."""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from alanet_core import native
+
+MOST_TAPS = 16  # as in smear.c
+
+
+class _Smear(ctypes.Structure):
+    """`Smear` in smear.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "rows", "columns", "scale", "taps", "frames", "threads")),
+        *((name, ctypes.c_float) for name in ("pace", "floor", "stretch", "moving")),
+        ("places", ctypes.c_void_p),
+        ("light", ctypes.c_void_p * 3),
+        *((name, ctypes.c_void_p) for name in ("flow", "change", "found", "sums", "cues")),
+    )
+
+
+class _Append(ctypes.Structure):
+    """`Append` in smear.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "half", "channels", "told_of", "planes_of", "threads")),
+        *((name, ctypes.c_void_p) for name in ("z", "told", "planes", "x")),
+    )
+
+
+class Smear:
+    """Along a flow [1, 4, h, w] at 1 / scale of the size, of which a velocity is `pace` of the way from a to b.
+
+    floor, stretch, moving: as `alanet_core.model.smear` has them.
+    """
+
+    def __init__(self, flow: Tensor, pace: float, taps: tuple[float, ...], scale: int, **numbers: float) -> None:
+        self.flow = flow.contiguous()
+        self.taps = taps
+        self.numbers = {"pace": pace, **numbers}
+        self.scale = scale
+
+    def smear(self, light: Tensor) -> Tensor:
+        """[1, len(taps) // 2, h, w] float32 from brightness [1, 1, H, W]."""
+        change = self.flow.new_empty(1, len(self.taps) // 2, *self.flow.shape[2:])
+        found = torch.empty_like(change)
+        self._call("alanet_smear", (light,), change=change.data_ptr(), found=found.data_ptr())
+        return found
+
+    def sums(self, lights: tuple[Tensor, ...]) -> Tensor:
+        """Weighted sums over each frame: [frames, 2, len(taps) + 2] float32."""
+        rows, count = self.flow.shape[2], len(self.taps) + 2
+        scratch = torch.empty(len(lights), rows, 2, count, dtype=torch.float64)
+        cues = torch.empty(len(lights), 2, count)
+        self._call("alanet_cues", lights, sums=scratch.data_ptr(), cues=cues.data_ptr())
+        return cues
+
+    def _call(self, name: str, lights: tuple[Tensor, ...], **more: int) -> None:
+        lights = tuple(light.contiguous() for light in lights)
+        places = (ctypes.c_float * len(self.taps))(*self.taps)
+        job = _Smear(
+            height=lights[0].shape[2],
+            width=lights[0].shape[3],
+            rows=self.flow.shape[2],
+            columns=self.flow.shape[3],
+            scale=self.scale,
+            taps=len(self.taps),
+            frames=len(lights),
+            threads=torch.get_num_threads(),
+            places=ctypes.addressof(places),
+            light=(ctypes.c_void_p * 3)(*(light.data_ptr() for light in lights)),
+            flow=self.flow.data_ptr(),
+            **self.numbers,
+            **more,
+        )
+        native.call(name, job)
+
+
+def append(z: Tensor, told: Tensor, planes: Tensor | None) -> Tensor:
+    """Features [1, C, h, w], with numbers [1, n] at every place, and with planes [1, m, h, w] float32."""
+    z, told = native.innermost(z), told.float().contiguous()
+    planes = None if planes is None else planes.contiguous()
+    count = 0 if planes is None else planes.shape[1]
+    height, width = z.shape[2:]
+    x = z.new_empty(1, height, width, z.shape[1] + told.shape[1] + count).permute(0, 3, 1, 2)
+    job = _Append(
+        height=height,
+        width=width,
+        half=z.dtype == torch.bfloat16,
+        channels=z.shape[1],
+        told_of=told.shape[1],
+        planes_of=count,
+        threads=torch.get_num_threads(),
+        z=z.data_ptr(),
+        told=told.data_ptr(),
+        planes=native.address(planes),
+        x=x.data_ptr(),
+    )
+    native.call("alanet_append", job)
+    return x
