@@ -1,10 +1,13 @@
 """The few parts that every stage is made of."""
 
+import functools
 from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from alanet_core import native
 
 SLOPE = 0.1  # of every LeakyReLU, as in Super SloMo's U-Net, from which E and G are taken
 
@@ -14,13 +17,68 @@ def activate(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
+class Conv(nn.Conv2d):
+    """A convolution that keeps the size; for inference on a CPU with oneDNN's own form of it.
+
+    That spares the weights' way into oneDNN's layout at every call, and does the LeakyReLU at once.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+        self._packed: dict[tuple[object, ...], Tensor] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Copies pack anew: a packed tensor has no storage to copy."""
+        return {**self.__dict__, "_packed": {}}
+
+    def active(self, x: Tensor) -> Tensor:
+        """The convolution, and LeakyReLU."""
+        return self._fused(x, "leaky_relu", [SLOPE]) if self._fuses(x) else activate(super().forward(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._fused(x, "none", []) if self._fuses(x) else super().forward(x)
+
+    def _fuses(self, x: Tensor) -> bool:
+        weight = self.weight
+        if weight.is_inference() or x.dtype != weight.dtype:  # such a tensor does not tell when it changes
+            return False
+        return native.serves(x) and onednn_computes(x.dtype)
+
+    def _fused(self, x: Tensor, after: str, numbers: list[float]) -> Tensor:
+        """The packed weights depend on what is convolved; they are kept until the weights change."""
+        key = (self.weight.data_ptr(), self.weight._version, x.dtype, x.shape)  # noqa: SLF001 no public name for it
+        packed = self._packed.get(key)
+        same = list(self.padding), [1, 1], [1, 1], 1
+        if packed is None:
+            plain = torch.ops.aten.to_mkldnn(self.weight.detach())
+            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(plain, *same, list(x.shape))  # noqa: SLF001 the same
+            if len(self._packed) >= _SHAPES:
+                self._packed = {}
+            self._packed[key] = packed
+        made: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, *same, after, numbers, "")  # noqa: SLF001
+        return made
+
+
+_SHAPES = 8  # sizes of pictures and strips for which packed weights are kept
+
+
+@functools.cache
+def onednn_computes(dtype: torch.dtype) -> bool:
+    """oneDNN is there, with the operations that torch.compile uses, and computes in this dtype."""
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        return False
+    if not hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight"):  # noqa: SLF001 the only name it has
+        return False
+    return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3) -> Conv:
     """A convolution that keeps the size.
 
     It begins as He et al. (2015) have it, so that features are as large at the end of the network as at its start;
     torch's own beginning shrinks them to less than half in each layer, and such a network learns nothing for hours.
     """
-    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+    layer = Conv(inputs, outputs, kernel)
     nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
@@ -53,7 +111,7 @@ class DoubleConv(nn.Module):
         self.second = conv(outputs, outputs, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        return activate(self.second(activate(self.first(x))))
+        return self.second.active(self.first.active(x))
 
 
 def bounded(x: Tensor) -> Tensor:
@@ -61,13 +119,24 @@ def bounded(x: Tensor) -> Tensor:
     return 2 * torch.sigmoid(2 * x) - 1
 
 
-def head(inputs: int, widths: tuple[int, ...], outputs: int, last: int = 3) -> nn.Sequential:
-    """Convolutions of the given widths with LeakyReLU between them and none at the end. last: the last one's kernel."""
+class Head(nn.Sequential):
+    """Convolutions with LeakyReLU between them and none at the end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        *before, last = (layer for layer in self if isinstance(layer, Conv))
+        for layer in before:
+            x = layer.active(x)
+        made: Tensor = last(x)
+        return made
+
+
+def head(inputs: int, widths: tuple[int, ...], outputs: int, last: int = 3) -> Head:
+    """Convolutions of the given widths, and the last one. last: its kernel's size."""
     layers: list[nn.Module] = []
     for width in widths:
         layers += [conv(inputs, width), nn.LeakyReLU(SLOPE)]
         inputs = width
-    return nn.Sequential(*layers, conv(inputs, outputs, last))
+    return Head(*layers, conv(inputs, outputs, last))
 
 
 def zero(layer: nn.Module) -> None:

@@ -27,7 +27,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        side, dtype = self.unshuffle, self.levels[0].first.weight.dtype
+        side, dtype = self.unshuffle, next(self.parameters()).dtype
         features: list[Tensor] = []
         fast = native.serves(pixels) and dtype in native.DTYPES
         pool = of_c.pooled if fast else functools.partial(F.avg_pool2d, kernel_size=2)

@@ -93,7 +93,7 @@ class GuidedLevel(nn.Module):
         """The same; what is side by side is one convolution."""
         of_frames = (features.own, features.a, features.b), (planes.own, planes.a, planes.b)
         x, begin = of_c.look(z, correction, motion, *of_frames, (FLOW_SCALE, CHANGE_SCALE))
-        z = self.fuse(activate(self.reduce(x)))
+        z = self.fuse(self.reduce.active(x))
         return z, *of_c.settle(motion, begin, self.flow(z))
 
 
