@@ -24,7 +24,7 @@ typedef struct {
     const float *light[3];           /* brightness of own, a, b */
     const void *folded;              /* [.., width / side / unfolds, unfolds * unfolds * detail], the whole picture's */
     void *inputs;                    /* [last - first, width / side, detail + side * side * seen] */
-    float *parts;                    /* [last - first, side * side, taps + 6, width / side] */
+    float *parts;                    /* [last - first, runs of a row, side * side, taps + 6, RUN]: one run after the other */
     const void *outputs;             /* [last - first, width / side, side * side * made] */
     const float *gates;              /* [1] for sharp, [2] for the middle */
     float *picture;                  /* [side * (last - first), width, 3] */
@@ -68,11 +68,12 @@ INLINED void find_path(const Fine *f, int y, int r, int c, int first, int n, Pat
     }
 }
 
-/* The colours at places of a run. A pixel and the one to its right are read in two quarters that overlap, so that
- * nothing is read past the last one. */
+/* The colours at places of a run. A pixel and the one to its right are six numbers, read as eight; at the very end of the
+ * picture, where there are no eight, by way of a copy. */
 INLINED void warped(const Fine *f, const float *pixels, const float *x, const float *y, int n, float (*found)[RUN]) {
     int at[RUN];
-    float right[RUN], below[RUN];
+    float right[RUN], below[RUN], colours[RUN][4];
+    ptrdiff_t line = 3 * (ptrdiff_t)f->width, end = f->height * line - 8;
     for (int i = 0; i < n; i++) {
         Place p = place(x[i], y[i], f->height, f->width);
         at[i] = p.at;
@@ -80,19 +81,22 @@ INLINED void warped(const Fine *f, const float *pixels, const float *x, const fl
         below[i] = p.below;
     }
     for (int i = 0; i < n; i++) {
-        const float *upper = pixels + 3 * (ptrdiff_t)at[i], *lower = upper + 3 * (ptrdiff_t)f->width;
-        Four a, b, c, d;
-        memcpy(&a, upper, sizeof a);
-        memcpy(&b, upper + 2, sizeof b);
-        memcpy(&c, lower, sizeof c);
-        memcpy(&d, lower + 2, sizeof d);
-        Four left = a + below[i] * (c - a), other = b + below[i] * (d - b);
-        other = __builtin_shufflevector(other, other, 1, 2, 3, 3);
-        Four colour = left + right[i] * (other - left);
-        found[0][i] = colour[0];
-        found[1][i] = colour[1];
-        found[2][i] = colour[2];
+        ptrdiff_t first = 3 * (ptrdiff_t)at[i];
+        Eight upper, lower = {0};
+        memcpy(&upper, pixels + first, sizeof upper);
+        if (first + line <= end)
+            memcpy(&lower, pixels + first + line, sizeof lower);
+        else
+            memcpy(&lower, pixels + first + line, 6 * sizeof(float));
+        upper += below[i] * (lower - upper);
+        Four left = __builtin_shufflevector(upper, upper, 0, 1, 2, 2);
+        Four other = __builtin_shufflevector(upper, upper, 3, 4, 5, 5);
+        left += right[i] * (other - left);
+        memcpy(colours[i], &left, sizeof left);
     }
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < n; i++)
+            found[k][i] = colours[i][k];
 }
 
 INLINED float mean_of(const float (*colours)[RUN], int i) { return (colours[0][i] + colours[1][i] + colours[2][i]) / 3; }
@@ -155,8 +159,14 @@ INLINED int look_for_middle(const Fine *f, const Path *p, int n, float (*parts)[
     return f->taps + 2;
 }
 
+/* Where what `look` found of a run lies, for `compose`: taps + 6 planes for each cell. */
+INLINED float (*parts_of_run(const Fine *f, int y, int first))[RUN] {
+    ptrdiff_t runs = (f->width / f->side + RUN - 1) / RUN, run = (y - f->first) * runs + first / RUN;
+    return (float(*)[RUN])f->parts + run * f->side * f->side * (f->taps + 6);
+}
+
 INLINED void look(const Fine *f, int y, int half) {
-    int width = f->width / f->side, cells = f->side * f->side, parts_of = f->taps + 6;
+    int width = f->width / f->side, cells = f->side * f->side;
     int seen_of = f->taps + (f->sharp ? 3 : 2), channels = f->detail + cells * seen_of;
     ptrdiff_t row = y - f->first;
     for (int first = 0; first < width; first += RUN) {
@@ -165,14 +175,12 @@ INLINED void look(const Fine *f, int y, int half) {
         float all[MOST_CELLS * MOST_PARTS][RUN];
         for (int cell = 0; cell < cells; cell++) {
             Path path;
-            float parts[MOST_PARTS][RUN], (*seen)[RUN] = all + cell * seen_of;
+            float (*parts)[RUN] = parts_of_run(f, y, first) + cell * (f->taps + 6), (*seen)[RUN] = all + cell * seen_of;
             find_path(f, y, cell / f->side, cell % f->side, first, n, &path);
             if (f->sharp)
                 look_for_sharp(f, &path, n, parts, seen);
             else
                 look_for_middle(f, &path, n, parts, seen);
-            for (int k = 0; k < parts_of; k++)
-                memcpy(f->parts + ((row * cells + cell) * parts_of + k) * width + first, parts[k], (size_t)n * sizeof(float));
         }
         interleaved(f->inputs, begin + f->detail, channels, (const float(*)[RUN])all, cells * seen_of, n, half);
         for (int i = 0; i < n; i++) {
@@ -193,20 +201,20 @@ CLONED static void look_row(const void *job, int y) {
 }
 
 /* The weighted sum of taps from ... to - 1. */
-INLINED void filtered(const Fine *f, const float (*weights)[RUN], const float *parts, ptrdiff_t stride, int from, int to,
-                      float gate, int n, float *sum) {
+INLINED void filtered(const Fine *f, const float (*weights)[RUN], const float (*parts)[RUN], int from, int to, float gate,
+                      int n, float *sum) {
     float total[RUN] = {0};
     for (int k = from; k < to; k++)
         for (int i = 0; i < n; i++)
-            total[i] += weights[k][i] * parts[k * stride + i];
+            total[i] += weights[k][i] * parts[k][i];
     for (int i = 0; i < n; i++)
         sum[i] += gate * (total[i] / f->scale);
 }
 
 INLINED void compose(const Fine *f, int y, int half) {
-    int width = f->width / f->side, cells = f->side * f->side, parts_of = f->taps + 6;
+    int width = f->width / f->side, cells = f->side * f->side;
     int made_of = f->taps + (f->sharp ? 5 : 4);
-    ptrdiff_t row = y - f->first, stride = width;
+    ptrdiff_t row = y - f->first;
     for (int first = 0; first < width; first += RUN) {
         int n = width - first < RUN ? width - first : RUN;
         int channels = cells * made_of;
@@ -214,13 +222,13 @@ INLINED void compose(const Fine *f, int y, int half) {
         parted(all, f->outputs, (row * width + first) * channels, channels, channels, n, half);
         for (int cell = 0; cell < cells; cell++) {
             float (*made)[RUN] = all + cell * made_of, change[RUN] = {0};
-            const float *parts = f->parts + (row * cells + cell) * parts_of * stride + first;
+            const float (*parts)[RUN] = (const float(*)[RUN])parts_of_run(f, y, first) + cell * (f->taps + 6);
             const float (*weights)[RUN] = (const float(*)[RUN])made;
             if (f->sharp) {
-                filtered(f, weights, parts, stride, 0, f->taps, f->gates[0], n, change);
+                filtered(f, weights, parts, 0, f->taps, f->gates[0], n, change);
             } else {
-                filtered(f, weights, parts, stride, 0, f->earlier, f->gates[0], n, change);
-                filtered(f, weights, parts, stride, f->earlier, f->taps, f->gates[1], n, change);
+                filtered(f, weights, parts, 0, f->earlier, f->gates[0], n, change);
+                filtered(f, weights, parts, f->earlier, f->taps, f->gates[1], n, change);
                 for (int i = 0; i < n; i++)
                     made[f->taps][i] = sigmoid(made[f->taps][i]);
             }
@@ -231,7 +239,7 @@ INLINED void compose(const Fine *f, int y, int half) {
             const float *own = f->sharp ? f->own + 3 * (line * f->width + at) : NULL;
             float colours[3][RUN];
             for (int k = 0; k < 3; k++) {
-                const float *a = parts + (f->taps + k) * stride, *b = a + 3 * stride;
+                const float *a = parts[f->taps + k], *b = parts[f->taps + 3 + k];
                 float *colour = colours[k];
                 for (int i = 0; i < n; i++)
                     colour[i] = change[i] + bounded(rest[k][i]);

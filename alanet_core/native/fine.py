@@ -9,6 +9,7 @@ from torch import Tensor
 from alanet_core import native
 
 MOST_TAPS = 16  # as in fine.c
+_RUN = 64  # as in pixels.h
 
 
 class _Fine(ctypes.Structure):
@@ -52,7 +53,7 @@ class Fine:
         """Rows of cells -> the last convolutions' input, and what `compose` needs."""
         width, seen = self.a.shape[3] // self.side, len(self.taps) + (2 if self.own is None else 3)
         inputs = self.folded.new_empty(1, len(rows), width, self.detail + self.side**2 * seen).permute(0, 3, 1, 2)
-        parts = torch.empty(len(rows), self.side**2, len(self.taps) + 6, width)
+        parts = torch.empty(len(rows), -(-width // _RUN), self.side**2, len(self.taps) + 6, _RUN)
         self._call("alanet_look", rows, parts, inputs=inputs.data_ptr())
         return inputs, parts
 

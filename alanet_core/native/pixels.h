@@ -15,7 +15,7 @@ enum { RUN = 64 }; /* pixels at a time: their planes lie in the nearest cache */
 typedef uint16_t Half; /* bfloat16: the upper half of a float */
 
 typedef float Four __attribute__((vector_size(16)));
-typedef int FourPlaces __attribute__((vector_size(16)));
+typedef float Eight __attribute__((vector_size(32)));
 
 /* Features lie with their channels innermost, in float or in bfloat16; `half` is a constant wherever it is asked for. */
 INLINED float widened(Half x) {
