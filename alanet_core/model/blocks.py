@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,9 @@ SLOPE = 0.1  # of every LeakyReLU, as in Super SloMo's U-Net, from which E and G
 def activate(x: Tensor) -> Tensor:
     """LeakyReLU with the slope of the family."""
     return F.leaky_relu(x, SLOPE)
+
+
+_reorder: Any = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # noqa: SLF001 the only name it has
 
 
 class Conv(nn.Conv2d):
@@ -42,7 +46,7 @@ class Conv(nn.Conv2d):
         weight = self.weight
         if weight.is_inference() or x.dtype != weight.dtype:  # such a tensor does not tell when it changes
             return False
-        return native.serves(x) and onednn_computes(x.dtype)
+        return native.serves(x, learnt=self.parameters()) and onednn_computes(x.dtype)
 
     def _fused(self, x: Tensor, after: str, numbers: list[float]) -> Tensor:
         """The packed weights depend on what is convolved; they are kept until the weights change."""
@@ -51,7 +55,7 @@ class Conv(nn.Conv2d):
         same = list(self.padding), [1, 1], [1, 1], 1
         if packed is None:
             plain = torch.ops.aten.to_mkldnn(self.weight.detach())
-            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(plain, *same, list(x.shape))  # noqa: SLF001 the same
+            packed = _reorder(plain, *same, list(x.shape))
             if len(self._packed) >= _SHAPES:
                 self._packed = {}
             self._packed[key] = packed
@@ -65,9 +69,8 @@ _SHAPES = 8  # sizes of pictures and strips for which packed weights are kept
 @functools.cache
 def onednn_computes(dtype: torch.dtype) -> bool:
     """oneDNN is there, with the operations that torch.compile uses, and computes in this dtype."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
-        return False
-    if not hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight"):  # noqa: SLF001 the only name it has
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not there or _reorder is None or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 

@@ -29,7 +29,7 @@ class Encoder(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         side, dtype = self.unshuffle, next(self.parameters()).dtype
         features: list[Tensor] = []
-        fast = native.serves(pixels) and dtype in native.DTYPES
+        fast = native.serves(pixels, learnt=self.parameters()) and dtype in native.DTYPES
         pool = of_c.pooled if fast else functools.partial(F.avg_pool2d, kernel_size=2)
         x = of_c.folded(pixels, side, dtype) if fast else F.pixel_unshuffle(pixels.to(dtype), side)
         for level in self.levels:

@@ -6,7 +6,7 @@ Each form does both for a strip. `Fine` in `alanet_core.native.fine` does the sa
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,9 +65,10 @@ class Form(Protocol):
         """
 
 
-def form(scene: Scene) -> Form:
-    """The fastest form that can do it."""
-    if len(scene.taps) <= MOST_TAPS and native.serves(scene.a.pixels, scene.folded):
+def form(scene: Scene, weights: Iterable[Tensor]) -> Form:
+    """The fastest form that can do it. weights: of the convolutions between the two."""
+    learnt = scene.flow, scene.gates, *weights
+    if len(scene.taps) <= MOST_TAPS and native.serves(scene.a.pixels, scene.folded, learnt=learnt):
         return Native(scene)
     return Middle(scene) if scene.own is None else Sharp(scene, scene.own)
 
@@ -158,7 +159,7 @@ class Middle:
         taps = [x.shape[1] for x in along]
         *weights, mask, rest = torch.split(as_cells(out, side), [*taps, 1, 3], 1)
         mixed = torch.lerp(b, a, torch.sigmoid(mask))
-        for gate, weight, change in zip(self.scene.gates.split(1, 1), weights, along, strict=True):
+        for gate, weight, change in zip(torch.split(self.scene.gates, 1, 1), weights, along, strict=True):
             mixed = mixed + for_cells(gate[:, :, None, None], side) * _filtered(weight, change)
         return joined(mixed + bounded(rest), side)
 

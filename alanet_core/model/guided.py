@@ -73,7 +73,7 @@ class GuidedLevel(nn.Module):
         self, z: Tensor, correction: Tensor | None, motion: Tensor, features: Features, planes: Planes
     ) -> tuple[Tensor, Tensor, Tensor]:
         """z, the correction and the flow of this level; z and correction as the coarser level left them, if any."""
-        if native.serves(z, motion):
+        if native.serves(z, motion, learnt=self.parameters()):
             return self._in_c(z, correction, motion, features, planes)
         if correction is None:
             correction = torch.zeros_like(motion)
@@ -92,7 +92,7 @@ class GuidedLevel(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same; what is side by side is one convolution."""
         of_frames = (features.own, features.a, features.b), (planes.own, planes.a, planes.b)
-        x, begin = of_c.look(z, correction, motion, *of_frames, (FLOW_SCALE, CHANGE_SCALE))
+        x, begin = of_c.look(z, correction, motion, *of_frames, scales=(FLOW_SCALE, CHANGE_SCALE))
         z = self.fuse(self.reduce.active(x))
         return z, *of_c.settle(motion, begin, self.flow(z))
 
@@ -120,9 +120,10 @@ class GuidedPath(nn.Module):
         self.margin = config.fold  # rows on either side of a strip: the flow's way up
 
     def forward(
-        self, z: Tensor, earlier: Latent, later: Latent, own: Latent | None, planes: list[Planes], motion: Tensor
+        self, z: Tensor, frames: tuple[Latent, Latent | None, Latent], planes: list[Planes], motion: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """motion: [B, 4, h, w] at the size where the last convolutions work, where the last of the flows is, too."""
+        """frames: a, own, b. motion: [B, 4, h, w] where the last convolutions work, as is the last of the flows."""
+        earlier, own, later = frames
         finest, top = self.unshuffle.bit_length() - 1, len(self.levels) - 1
         begin = [_coarser(motion, self.unshuffle // self.fold)]
         for _ in range(top):
@@ -136,9 +137,7 @@ class GuidedPath(nn.Module):
         assert correction is not None
         return z, [*flows, _finest(motion, correction)]
 
-    def scene(
-        self, frames: tuple[Latent, Latent | None, Latent], flow: Tensor, folded: Tensor, gates: Tensor
-    ) -> Scene:
+    def scene(self, frames: tuple[Latent, Latent | None, Latent], flow: Tensor, folded: Tensor, gates: Tensor) -> Scene:
         """What the picture is made of; frames: a, own, b."""
         a, own, b = frames
         return Scene(
@@ -169,7 +168,7 @@ def _coarser(flow: Tensor, times: int) -> Tensor:
 
 def _finest(motion: Tensor, correction: Tensor) -> Tensor:
     """What the last level has corrected, added to the motion, which may be of twice its size."""
-    if native.serves(motion) and motion.shape[3] == 2 * correction.shape[3]:
+    if native.serves(motion, correction) and motion.shape[3] == 2 * correction.shape[3]:
         return of_c.finest(motion, correction)
     return motion + grown(correction, motion.shape[3])
 
@@ -226,7 +225,7 @@ class GuidedSharp(nn.Module):
         previous, own, following = frames
         planes = _planes(previous, following, own)
         motion = torch.cat((motions[0][:, 2:], motions[1][:, :2]), 1)
-        z, flows = self.path(z, previous, following, own, planes, motion)
+        z, flows = self.path(z, (previous, own, following), planes, motion)
         coarse, finest = flows[-2:]
         places = coarse, 0.5, self.taps, self.path.unshuffle
         smeared = smear(own.light[0], *places)
@@ -274,7 +273,7 @@ class GuidedMiddle(nn.Module):
         own, following = frames
         planes = _planes(own, following, None)
         matched = planes[self.fold.bit_length() - 1]
-        z, flows = self.path(z, own, following, None, planes, halfway(motion, matched.a, matched.b))
+        z, flows = self.path(z, (own, None, following), planes, halfway(motion, matched.a, matched.b))
         coarse, finest = flows[-2:]
         seen = cues((own.light[0], following.light[0]), coarse, 1.0, self.taps, self.path.unshuffle)
         blurred = _blurred(self.blurred, seen)
@@ -287,7 +286,7 @@ class GuidedMiddle(nn.Module):
 
 def _picture(scene: Scene, head: nn.Module, tile: int, margin: int) -> Tensor:
     """Look, let the last convolutions judge, compose: strip by strip, [B, 3, H, W] float32."""
-    picture = form(scene)
+    picture = form(scene, head.parameters())
 
     def fine(strip: Strip) -> Tensor:
         inputs, compose = picture.look(strip)
@@ -310,7 +309,7 @@ def _share(blurred: Tensor) -> Tensor:
 
 def _with(z: Tensor, told: Tensor, smeared: Tensor | None = None) -> Tensor:
     """Features, with what is known of whole frames at every place, and with more planes."""
-    if native.serves(z):
+    if native.serves(z, learnt=(told,)):
         return append(z, told, smeared)
     everywhere = told[:, :, None, None].expand(-1, -1, *z.shape[2:])
     more = () if smeared is None else (smeared,)

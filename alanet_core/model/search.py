@@ -56,7 +56,7 @@ def search(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> Tensor:
     """The motion between two frames, both ways, from their brightness [B, 1, h, w] float32 at several levels.
 
     The level where the answer is wanted comes first, then each half the size of the one before, odd sizes rounded up
-    (`classical.pyramid` makes them). Returns [B, 4, h, w] float32 at the first level, in its pixels, x first: channels
+    (`light.pyramid` makes them). Returns [B, 4, h, w] float32 at the first level, in its pixels, x first: channels
     0, 1 lead from places of `earlier` to `later`, 2, 3 from places of `later` to `earlier`. It is finite whatever comes
     in. Raises ValueError for levels that do not match.
     """

@@ -9,7 +9,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -101,14 +101,18 @@ def address(x: Tensor | None) -> int | None:
     return None if x is None else x.data_ptr()
 
 
-def serves(*tensors: Tensor) -> bool:
-    """The kernels can take the place of PyTorch for these: one picture each, on a CPU, and nothing is to be learnt."""
-    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or not available():
+def serves(*tensors: Tensor, learnt: Iterable[Tensor] = ()) -> bool:
+    """The kernels can take the place of PyTorch for these: one picture each, on a CPU, and nothing is to be learnt.
+
+    learnt: what else goes into the result, such as weights.
+    """
+    if any(not _fits(x) for x in tensors) or torch.is_autocast_enabled("cpu") or not available():
         return False
-    return all(
-        x.device.type == "cpu" and len(x) == 1 and x.numel() > 0 and x.dtype in DTYPES
-        for x in tensors
-    )
+    return not torch.is_grad_enabled() or not any(x.requires_grad for x in (*tensors, *learnt))
+
+
+def _fits(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype in DTYPES and len(x) == 1 and x.numel() > 0
 
 
 def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Settings) -> Tensor:

@@ -47,6 +47,7 @@ def look(
     motion: Tensor,
     features: tuple[Tensor | None, Tensor, Tensor],
     lights: tuple[Tensor | None, Tensor, Tensor],
+    *,
     scales: tuple[float, float],
 ) -> tuple[Tensor, Tensor]:
     """What a level's first convolution reads, side by side, and the correction that the level begins with.

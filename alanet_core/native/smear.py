@@ -14,7 +14,8 @@ class _Smear(ctypes.Structure):
     """`Smear` in smear.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int) for name in ("height", "width", "rows", "columns", "scale", "taps", "frames", "threads")),
+        *((name, ctypes.c_int) for name in ("height", "width", "rows", "columns")),
+        *((name, ctypes.c_int) for name in ("scale", "taps", "frames", "threads")),
         *((name, ctypes.c_float) for name in ("pace", "floor", "stretch", "moving")),
         ("places", ctypes.c_void_p),
         ("light", ctypes.c_void_p * 3),

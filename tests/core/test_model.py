@@ -138,8 +138,10 @@ def test_a_frame_that_is_told_to_be_sharp_is_not_filtered(tiny: Callable[..., Al
     def made(model: Alanet, told: float) -> tuple[torch.Tensor, torch.Tensor]:
         before, own, after = encode_clip(model, frames)
         z = model.attend(Window((before.core, own.core, after.core), after.core))
-        sharp = model.sharp.trace(z.sharp, before, own, after, told=torch.full((1, 3), told))
-        return sharp.picture, model.middle.trace(z.middle, own, after, told=torch.full((1, 2), told)).picture
+        motions = model.match(before, own), model.match(own, after)
+        sharp = model.sharp.trace(z.sharp, (before, own, after), motions, told=torch.full((1, 3), told))
+        middle = model.middle.trace(z.middle, (own, after), motions[1], told=torch.full((1, 2), told))
+        return sharp.picture, middle.picture
 
     for told, same in ((0.0, True), (1.0, False)):
         assert [torch.equal(*pair) for pair in zip(made(model, told), made(other, told), strict=True)] == [same] * 2

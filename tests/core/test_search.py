@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.model import classical
+from alanet_core.model import light
 from alanet_core.model.search import _search, search
 
 LEVELS = 6
@@ -51,7 +51,7 @@ def texture(dx: float = 0.0, dy: float = 0.0, height: int = 160, width: int = 22
 
 
 def pyramid(pixels: Tensor) -> Pyramid:
-    return classical.pyramid(pixels, LEVELS)
+    return light.pyramid(pixels, LEVELS)
 
 
 def noise(height: int, width: int, batch: int = 1, seed: int = 0) -> tuple[Pyramid, Pyramid]:

@@ -45,7 +45,9 @@ def whole_clip(model: Alanet, frames: list[Tensor], cuts: set[int], config: Stre
         if config.mode == "deblur":
             return None, "none"
         if made is not None:
-            return canvas.crop(model.generate_middle(made, latents[n], latents[n + 1]))[0], "made"
+            return canvas.crop(
+                model.generate_middle(made, (latents[n], latents[n + 1]), model.match(*latents[n : n + 2]))
+            )[0], "made"
         if n + 1 == len(frames) or config.scene_mode == "repeat":
             return sharp, "repeat"
         return (frames[n + 1], "next") if config.scene_mode == "next" else ((sharp + frames[n + 1]) / 2, "blend")
@@ -63,7 +65,9 @@ def whole_clip(model: Alanet, frames: list[Tensor], cuts: set[int], config: Stre
             sharp = frames[n]
             if config.mode != "interpolate":
                 assert z.sharp is not None
-                sharp = canvas.crop(model.generate_sharp(z.sharp, near(n - 1), near(n), near(n + 1)))[0]
+                frames_of = near(n - 1), near(n), near(n + 1)
+                motions = model.match(*frames_of[:2]), model.match(*frames_of[1:])
+                sharp = canvas.crop(model.generate_sharp(z.sharp, frames_of, motions))[0]
             pairs.append(FramePair(n, sharp, *middle_of(n, z.middle, sharp)))
     return pairs
 
