@@ -257,8 +257,12 @@ def test_what_learns_and_batches_use_pytorch() -> None:
     assert not native.serves(rand(2, 3, 16, 16))
     assert not native.serves(x.half())
     assert not native.serves(x.double())
+    weight = rand(3).requires_grad_()
+    assert native.serves(x, learnt=(weight,))
     with torch.enable_grad():
-        assert not native.serves(x)
+        assert native.serves(x)
+        assert not native.serves(x, learnt=(weight,))
+        assert not native.serves(x * weight[0])
 
 
 def test_a_convolution_follows_its_weights_and_can_be_copied() -> None:
