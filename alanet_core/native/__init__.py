@@ -18,6 +18,11 @@ from torch import Tensor
 NAME = "libalanetcore" + (".dylib" if sys.platform == "darwin" else ".so")
 SWITCH = "ALANET_NATIVE"
 DTYPES = (torch.float32, torch.bfloat16)
+KERNELS = (  # those that take a structure and cannot fail
+    *("alanet_look", "alanet_compose", "alanet_level", "alanet_settle", "alanet_grow"),
+    *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
+    *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
+)
 _lock = threading.Lock()
 
 
@@ -72,6 +77,8 @@ def _load() -> ctypes.CDLL | str:
     try:
         library = ctypes.CDLL(str(path()))
         function = library.alanet_search
+        for name in KERNELS:
+            getattr(library, name).restype = None
     except (OSError, AttributeError) as error:
         return f"not to be loaded: {error}"
     numbers, planes = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_void_p)
