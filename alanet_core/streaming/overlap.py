@@ -13,8 +13,9 @@ Note [lifetime on streams]. A tensor is used on another stream than the one it w
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from alanet_core.config import StreamConfig
 from alanet_core.frames import Canvas
 from alanet_core.latent import Attended, FramePair, MiddleSource, Window
 from alanet_core.model import Alanet
+from alanet_core.streaming.beside import both
 from alanet_core.streaming.plan import Task
 from alanet_core.streaming.ring import LatentRing
 
@@ -119,8 +121,8 @@ class Stages:
         z = self._attended(task, sharp=sharp and self._config.mode != "interpolate")
         with self._generate.after((self._attend.mark(),)):
             self._generate.uses(z.sharp, z.middle)
-            picture = self._sharp(task, z)
-            middle, source = self._middle(task, z, picture)
+            picture, made = self._generated(task, z)
+            middle, source = self._middle(task, picture, made)
         done = self._generate.mark()
         self._readers.update(dict.fromkeys(task.reads, done))
         with self._host.after((done,)):
@@ -134,22 +136,32 @@ class Stages:
             window = Window(cores, self.ring.core(task.following) if between else None)
             return self._model.attend(window, sharp=sharp, middle=between)
 
-    def _sharp(self, task: Task, z: Attended) -> Tensor:
+    def _generated(self, task: Task, z: Attended) -> tuple[Tensor, Tensor | None]:
+        """The sharp frame, or the input where none is wanted, and the middle where the network makes it."""
+        model, tile = self._model, self._config.tile
         own = self.ring.latent(task.n)
-        if z.sharp is None:
-            return self._cropped(own.pixels).clone()
-        previous, following = (task.previous, task.following) if self._model.config.reach_back else (task.n, task.n)
-        frames = self.ring.latent(previous), own, self.ring.latent(following)
-        motions = self._match(previous, task.n), self._match(task.n, following)
-        return self._cropped(self._model.generate_sharp(z.sharp, frames, motions, self._config.tile))
+        works: list[Callable[[], Tensor]] = []
+        if z.sharp is not None:
+            nearest = (task.previous, task.following) if model.config.reach_back else (task.n, task.n)
+            frames = self.ring.latent(nearest[0]), own, self.ring.latent(nearest[1])
+            motions = self._match(nearest[0], task.n), self._match(task.n, nearest[1])
+            works.append(partial(model.generate_sharp, z.sharp, frames, motions, tile))
+        if z.middle is not None:
+            pair = own, self.ring.latent(task.following)
+            works.append(partial(model.generate_middle, z.middle, pair, self._match(task.n, task.following), tile))
+        # Side by side they need the memory of both: not where that is short, nor for wide layers.
+        if len(works) == 2 and model.device.type == "cpu" and model.config.fusion == "guided" and not tile:
+            pictures = list(both(*works))
+        else:
+            pictures = [work() for work in works]
+        middle = self._cropped(pictures.pop()) if z.middle is not None else None
+        return self._cropped(pictures.pop()) if pictures else self._cropped(own.pixels).clone(), middle
 
-    def _middle(self, task: Task, z: Attended, sharp: Tensor) -> tuple[Tensor | None, MiddleSource]:
+    def _middle(self, task: Task, sharp: Tensor, made: Tensor | None) -> tuple[Tensor | None, MiddleSource]:
         if self._config.mode == "deblur":
             return None, "none"
-        if z.middle is not None:
-            frames = self.ring.latent(task.n), self.ring.latent(task.following)
-            motion = self._match(task.n, task.following)
-            return self._cropped(self._model.generate_middle(z.middle, frames, motion, self._config.tile)), "made"
+        if made is not None:
+            return made, "made"
         if task.middle == "end" or self._config.scene_mode == "repeat":
             return sharp, "repeat"
         ahead = self._cropped(self.ring.latent(task.n + 1).pixels)

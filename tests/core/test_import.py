@@ -97,3 +97,15 @@ def test_every_name_in_all_is_there() -> None:
     assert sorted(set(alanet_core.__all__)) == sorted(alanet_core.__all__)
     for name in alanet_core.__all__:
         assert hasattr(alanet_core, name), name
+
+
+@pytest.mark.parametrize(("first", "told", "expected"), [("os", None, "1000"), ("os", "7", "7"), ("torch", None, None)])
+def test_threads_wait_awake_for_a_short_while_only_where_that_can_still_be_said(
+    first: str, told: str | None, expected: str | None
+) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    if told is not None:
+        environment["GOMP_SPINCOUNT"] = told
+    code = f"import os, {first}, alanet_core; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(expected)

@@ -40,17 +40,18 @@ def test_the_papers_network_costs_what_model_md_counts() -> None:
     assert decode.get_total_flops() / 2 / 2 / pixels == pytest.approx(176.0e3, rel=0.002)
 
 
-def test_the_small_network_is_as_large_and_costly_as_said() -> None:
+@pytest.mark.parametrize(("name", "millions", "gflop"), [("fine", 1.9, 19.7), ("fast", 0.5, 5.6)])
+def test_a_guided_network_is_as_large_and_costly_as_said(name: str, millions: float, gflop: float) -> None:
     """At 640x352, for an input frame."""
-    model = Alanet(presets()["fast"].config).to("meta")
+    model = Alanet(presets()[name].config).to("meta")
     frames = torch.rand(1, 3, 3, 352, 640, device="meta")
-    assert round(parameters(model) / 1e6, 1) == 1.9
+    assert round(parameters(model) / 1e6, 1) == millions
     with FlopCounterMode(display=False) as encode:
         latents = encode_clip(model, frames)
     with FlopCounterMode(display=False) as generate:
         render(model, latents, 1)
     total = encode.get_total_flops() / 3 + generate.get_total_flops()
-    assert total / 1e9 == pytest.approx(19.7, abs=0.1)
+    assert total / 1e9 == pytest.approx(gflop, abs=0.1)
 
 
 @pytest.mark.parametrize("taps", [(), (-0.5, 0.25), (0.25, 0.5)])

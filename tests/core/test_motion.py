@@ -130,10 +130,10 @@ def smeared_by(picture: Tensor, speed: float) -> Tensor:
 
 
 def to_the_right(speed: float) -> Tensor:
-    """A velocity at a quarter of the size of 96x192 pixels."""
-    velocity = torch.zeros(1, 2, 24, 48)
-    velocity[:, 0] = speed / 4
-    return velocity
+    """Flows at a quarter of the size of 96x192 pixels, half of the motion each."""
+    flow = torch.zeros(1, 4, 24, 48)
+    flow[:, 0], flow[:, 2] = -speed / 8, speed / 8
+    return flow
 
 
 @pytest.mark.parametrize("speed", [4.0, 12.0])
@@ -143,7 +143,7 @@ def test_a_frame_smeared_along_its_motion_is_told_from_a_sharp_one(speed: float)
     texture = F.interpolate(torch.rand(1, 1, 48, 96), size=(96, 192), mode="bicubic")
     taps = (-1.375, -0.34, 0.34, 1.375)
     sharp, blurred = (
-        smear(x, to_the_right(speed), taps, 4)[:, 0, :, 12:-12].mean() for x in (texture, smeared_by(texture, speed))
+        smear(x, to_the_right(speed), 1.0, taps, 4)[:, 0, :, 12:-12].mean() for x in (texture, smeared_by(texture, speed))
     )
     assert blurred < sharp - 1
 
@@ -153,7 +153,7 @@ def test_a_frame_that_is_smooth_in_all_directions_alike_is_not_taken_for_smeared
     torch.manual_seed(0)
     smooth = F.interpolate(torch.rand(1, 1, 12, 24), size=(96, 192), mode="bicubic")
     taps = (-1.375, -0.34, 0.34, 1.375)
-    found = [cues(x, to_the_right(speed), taps, 4) for x in (smooth, smeared_by(smooth, speed))]
+    found = [cues((x,), to_the_right(speed), 1.0, taps, 4)[0] for x in (smooth, smeared_by(smooth, speed))]
     assert found[0].shape == (1, cue_count(taps))
     near = [float(x[0, 0]) for x in found]  # the nearest place along the motion, relative to the one across it
     assert abs(near[0]) < 0.5
@@ -162,6 +162,6 @@ def test_a_frame_that_is_smooth_in_all_directions_alike_is_not_taken_for_smeared
 
 def test_what_does_not_move_gives_no_cue() -> None:
     torch.manual_seed(0)
-    found = cues(torch.rand(1, 1, 96, 192), torch.zeros(1, 2, 24, 48), (-1.0, -0.5, 0.5, 1.0), 4)
+    found = cues((torch.rand(1, 1, 96, 192),), torch.zeros(1, 4, 24, 48), 1.0, (-1.0, -0.5, 0.5, 1.0), 4)[0]
     assert torch.isfinite(found).all()
     assert float(found[0, 0]) == 0

@@ -275,7 +275,8 @@ def test_a_file_that_may_not_grow(clip, tmp_path, weights):
 
 
 def test_an_unknown_model(refused, clip, tmp_path):
-    assert "model must be one of default, fine, fast, paper" in refused(clip(), tmp_path / "out.mp4", "--model", "turbo")
+    said = refused(clip(), tmp_path / "out.mp4", "--model", "turbo")
+    assert "model must be one of default, fine, fast, paper" in said
 
 
 def test_an_untrained_model(refused, clip, tmp_path):
