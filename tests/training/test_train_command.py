@@ -52,7 +52,7 @@ def test_a_run_leaves_weights_state_and_log_and_goes_on_with_resume(
     steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert steps[0] == 0
     assert steps[-1] == 3
-    assert alanet.load(out / "weights.safetensors", device="cpu").config == alanet.presets()["fast"].config
+    assert alanet.load(out / "weights.safetensors", device="cpu").config == alanet.presets()["fine"].config
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "6 samples" in captured.err
