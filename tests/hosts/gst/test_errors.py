@@ -61,7 +61,7 @@ def test_a_bad_file_of_weights_is_told_by_name(tmp_path: Path, content: bytes, w
 
 
 def test_the_way_to_untrained_weights_is_told_in_the_elements_words() -> None:
-    assert refused(model="paper").message.endswith("use model=fast, or set allow-untrained=true")
+    assert refused(model="paper").message.endswith("use model=fine, or set allow-untrained=true")
 
 
 def test_untrained_weights_run_when_they_are_asked_for(harness: Make) -> None:

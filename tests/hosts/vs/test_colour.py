@@ -58,7 +58,7 @@ def test_the_old_name_of_the_range_counts_too():
 
 
 def by_the_core(clip, fmt):
-    model = alanet.load("fast", device="cpu", precision="fp32")
+    model = alanet.load("default", device="cpu", precision="fp32")
     stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
     frames = [[torch.from_numpy(np.array(plane)) for plane in f] for f in clip.frames(collect_garbage=False)]
     pairs = [pair for planes in frames for pair in stream.push(to_rgb(planes, fmt))] + stream.drain()
