@@ -96,7 +96,7 @@ _now = threading.local()
 
 @contextmanager
 def rehearsed() -> Iterator[None]:
-    """In this thread kernels take tensors without storage and compute nothing, so that what they need can be counted."""
+    """In this thread kernels take tensors without storage and compute nothing: what they need can be counted."""
     _now.rehearsed = True
     try:
         yield
