@@ -20,7 +20,8 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     """What the two give; of two failures the first one's is raised, once both have ended. No gradients are kept."""
     threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
     if threads == 1:
-        return first(), second()
+        with torch.no_grad():
+            return first(), second()
     crew = _crew(threads)
 
     def run(work: Callable[[], A | B]) -> A | B:
