@@ -49,7 +49,7 @@ class Features(NamedTuple):
 class Traced(NamedTuple):
     """What a generator makes, and what it found on the way.
 
-    picture: [B, 3, H, W] float32. flows: pairs of flows [B, 4, h, w] by level, coarsest first; the last one is where the
+    picture: [B, 3, H, W] float32. flows: pairs of flows [B, 4, h, w] by level, coarsest first; the last is where the
     last convolutions work. blurred: [B, frames] float32, for each frame the logit of its being blurred, earliest first.
     """
 
