@@ -17,9 +17,9 @@ from alanet_core.streaming.ring import LatentRing
 
 # What kernels take for themselves beside the tensors that can be counted (layouts of convolutions, padded planes of the
 # search). With MALLOC_MMAP_THRESHOLD_=1048576 in the environment, so that glibc's allocator keeps nothing, the peak at
-# 1920x1080 on one thread came to 1.05 and 1.08 times the tensors' sum (`fast`, float32 and bfloat16), 1.02 and 1.03
-# (`fine`).
-BESIDE = 1.065
+# 1920x1080 on one thread came to 1.05 (`fast`) and 1.02 (`fine`) times the tensors' sum in float32, and in bfloat16 to
+# 1.08 and 1.15 (`fast`, two builds of torch) and 1.03 (`fine`).
+BESIDE = {torch.float32: 1.065, torch.bfloat16: 1.11}
 # What that allocator keeps: in 20 runs of an earlier `fast` the peak came to 1.09 to 1.25 times the sum in float32, and
 # to 1.21 to 1.45 times in bfloat16.
 KEPT = 1.28
@@ -64,7 +64,7 @@ def estimate_memory(
         of_middle = live.restart() - between
         del sharp, middle
     generating = of_sharp + of_middle if beside else max(of_sharp, of_middle + between - before)
-    return int(max(encoding, before + generating) * BESIDE * KEPT)
+    return int(max(encoding, before + generating) * BESIDE.get(dtype, BESIDE[torch.bfloat16]) * KEPT)
 
 
 class _LiveBytes(TorchDispatchMode):
