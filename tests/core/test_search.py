@@ -242,7 +242,9 @@ def build(root: Path) -> ModuleType:
 
 
 def test_the_sources_compile_without_a_warning(build: ModuleType, root: Path, tmp_path: Path) -> None:
-    build.compile_kernels(tmp_path / native.NAME, root / build.KERNELS, build.c_compiler(), ["-Werror"])
+    library = tmp_path / native.NAME
+    build.compile_kernels(library, root / build.KERNELS, build.c_compiler(), ["-Werror"])
+    assert library.stat().st_size > 0
 
 
 CALLER = """
