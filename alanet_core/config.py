@@ -36,7 +36,7 @@ class ModelConfig:
     taps: for "guided": places of the filter along a pixel's motion, in fractions of the way from frame to frame.
     detail: for "guided": features that reach the last convolutions, which see the picture folded by `fold`.
     sharp_head, middle_head: for "guided": widths of the last convolutions before the picture.
-    last: for "guided": size of the very last convolution of each.
+    last: for "guided": size of the very last convolution of each, and of those that correct the motion.
     """
 
     window: int = 3

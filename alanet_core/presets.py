@@ -25,8 +25,8 @@ FAST = ModelConfig(
     residual=True,
     taps=(-0.69, -0.34, 0.34, 0.69),
     detail=4,
-    sharp_head=(32,),
-    middle_head=(32,),
+    sharp_head=(16,),
+    middle_head=(16,),
     last=1,
 )
 FINE = ModelConfig(

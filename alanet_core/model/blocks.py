@@ -134,6 +134,11 @@ class Head(nn.Sequential):
         made: Tensor = last(x)
         return made
 
+    @property
+    def reach(self) -> int:
+        """Rows and columns on either side that a place depends on."""
+        return sum(layer.kernel_size[0] // 2 for layer in self if isinstance(layer, Conv))
+
 
 def head(inputs: int, widths: tuple[int, ...], outputs: int, last: int = 3) -> Head:
     """Convolutions of the given widths, and the last one. last: its kernel's size."""

@@ -19,11 +19,12 @@ from alanet_core.model.blocks import bounded, upsample
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
 from alanet_core.model.light import brightness
 from alanet_core.model.motion import places, sample, sample_along, unfold
-from alanet_core.model.strips import Strip
+from alanet_core.model.strips import Strip, near
 from alanet_core.native.fine import MOST_TAPS
 from alanet_core.native.fine import Fine as InC
 
 CHANGE_SCALE = 10.0  # brings differences of brightness to the size of features
+STRIP = 1 << 18  # pixels that a CPU makes at a time: what `look` writes is then still in its cache for the convolutions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,15 @@ Compose = Callable[[Tensor], Tensor]
 
 
 class Form(Protocol):
-    """Any of the forms in which the two are computed."""
+    """Any of the forms in which the two are computed.
+
+    tile: rows of the picture at a time at which it does best, 0 for all. grid: strips begin and end on multiples of so
+    many. margin: rows at either end of a strip, not of the picture, that it may spoil, beside what convolutions do.
+    """
+
+    tile: int
+    grid: int
+    margin: int
 
     def look(self, strip: Strip) -> tuple[Tensor, Compose]:
         """What the last convolutions are given, [B, C, h, w]; and what turns that which they make of it, of the same
@@ -79,7 +88,8 @@ class Native:
     def __init__(self, scene: Scene) -> None:
         own, a, b = scene.own, scene.a, scene.b
         mine, yours = scene.shared
-        self.side = scene.side
+        self.side = self.grid = scene.side
+        self.tile, self.margin = near(*a.pixels.shape[2:], STRIP), 0
         self.fine = InC(
             own=None if own is None else own.pixels,
             a=a.pixels,
@@ -105,8 +115,11 @@ class Native:
 class Sharp:
     """Frame n, filtered along its own motion; plus shares of its neighbours, moved into place; plus a correction."""
 
+    tile = 0
+
     def __init__(self, scene: Scene, own: Latent) -> None:
         self.scene, self.own = scene, own
+        self.grid, self.margin = scene.side * scene.unfolds, scene.side  # of the flow's way up
         self.bright = CHANGE_SCALE * own.light[0]
 
     def look(self, strip: Strip) -> tuple[Tensor, Compose]:
@@ -135,8 +148,11 @@ class Sharp:
 class Middle:
     """Both frames, moved into place and mixed; filtered along their motion; plus a correction."""
 
+    tile = 0
+
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self.grid, self.margin = scene.side * scene.unfolds, scene.side
         self.bright = CHANGE_SCALE * scene.a.light[0], CHANGE_SCALE * scene.b.light[0]
 
     def look(self, strip: Strip) -> tuple[Tensor, Compose]:

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
-from alanet_core.model.blocks import DoubleConv, activate, conv, head, of_parts, upsample, zero
+from alanet_core.model.blocks import DoubleConv, Head, activate, conv, head, of_parts, upsample, zero
 from alanet_core.model.fine import CHANGE_SCALE, Scene, form, grown
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import Planes
 from alanet_core.model.motion import gather, like, warp
 from alanet_core.model.smear import Blurred, cues, smear
-from alanet_core.model.strips import Strip, by_strips
+from alanet_core.model.strips import Strip, by_strips, near
 from alanet_core.native import levels as of_c
 from alanet_core.native import light
 from alanet_core.native.smear import append
@@ -35,6 +35,7 @@ FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to th
 SURE, LEANING = 4.0, 0.6
 """A frame counts as blurred above this logit, as sharp below. Whole pictures tell more than the crops of training."""
 
+STRIP = 1 << 14  # places of a level that a CPU makes at a time: some hundred channels of each lie side by side
 COARSER = 2  # levels above the bottleneck, where the search for motion begins
 
 
@@ -61,12 +62,12 @@ class Traced(NamedTuple):
 class GuidedLevel(nn.Module):
     """Warp the neighbours' features, compare, fuse, correct the flow."""
 
-    def __init__(self, inputs: int, channels: int, *, own: bool) -> None:
+    def __init__(self, inputs: int, channels: int, last: int, *, own: bool) -> None:
         super().__init__()
         frames, changes = (3, 2) if own else (2, 1)
         self.reduce = conv(inputs + frames * channels + FLOWS + changes, channels, 1)
         self.fuse = DoubleConv(channels, channels)
-        self.flow = conv(channels, FLOWS)
+        self.flow = conv(channels, FLOWS, last)
         zero(self.flow)
 
     def forward(
@@ -90,11 +91,17 @@ class GuidedLevel(nn.Module):
     def _in_c(
         self, z: Tensor, correction: Tensor | None, motion: Tensor, features: Features, planes: Planes
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The same; what is side by side is one convolution."""
+        """The same; what is side by side is one convolution, and made a strip at a time."""
         of_frames = (features.own, features.a, features.b), (planes.own, planes.a, planes.b)
-        x, begin = of_c.look(z, correction, motion, *of_frames, scales=(FLOW_SCALE, CHANGE_SCALE))
-        z = self.fuse(self.reduce.active(x))
-        return z, *of_c.settle(motion, begin, self.flow(z))
+        begin = torch.empty_like(motion, memory_format=torch.contiguous_format)
+
+        def reduced(strip: Strip) -> Tensor:
+            rows, scales = range(*strip), (FLOW_SCALE, CHANGE_SCALE)
+            return self.reduce.active(of_c.look(z, correction, motion, *of_frames, begin, rows=rows, scales=scales))
+
+        height, width = motion.shape[2:]
+        fused = self.fuse(by_strips(reduced, height, tile=near(height, width, STRIP), margin=0, grid=1))
+        return fused, *of_c.settle(motion, begin, self.flow(fused))
 
 
 @torch.no_grad()
@@ -112,12 +119,11 @@ class GuidedPath(nn.Module):
         channels = tuple(reversed(config.channels))
         self.unshuffle, self.fold, self.taps, self.detail = config.unshuffle, config.fold, config.taps, config.detail
         self.levels = nn.ModuleList(
-            GuidedLevel(inputs, outputs, own=own)
+            GuidedLevel(inputs, outputs, config.last, own=own)
             for inputs, outputs in zip((channels[0], *channels[:-1]), channels, strict=True)
         )
         told = 3 + len(config.taps) // 2 if own else 2  # of each frame, whether it is blurred; of the own one, where
         self.unfold = conv(channels[-1] + told, config.detail * (config.unshuffle // config.fold) ** 2, 1)
-        self.margin = config.fold  # rows on either side of a strip: the flow's way up
 
     def forward(
         self, z: Tensor, frames: tuple[Latent, Latent | None, Latent], planes: list[Planes], motion: Tensor
@@ -201,7 +207,6 @@ class GuidedSharp(nn.Module):
         self.blurred = Blurred(config.taps)
         self.head = head(config.detail + cells * (taps + 3), config.sharp_head, cells * (taps + 2 + 3), config.last)
         zero(self.head[-1])
-        self.margin = self.path.margin + config.fold * len(self.head)
 
     def forward(
         self, z: Tensor, frames: tuple[Latent, Latent, Latent], motions: tuple[Tensor, Tensor], tile: int = 0
@@ -234,7 +239,7 @@ class GuidedSharp(nn.Module):
         folded = self.path.unfold(_with(z, told, smeared))
         del z
         scene = self.path.scene((previous, own, following), finest, folded, told[:, 1:2])
-        return Traced(_picture(scene, self.head, tile, self.margin), flows, blurred)
+        return Traced(_picture(scene, self.head, tile), flows, blurred)
 
 
 class GuidedMiddle(nn.Module):
@@ -252,7 +257,6 @@ class GuidedMiddle(nn.Module):
         self.blurred = Blurred(config.taps)
         self.head = head(config.detail + cells * (taps + 2), config.middle_head, cells * (taps + 1 + 3), config.last)
         zero(self.head[-1])
-        self.margin = self.path.margin + config.fold * len(self.head)
 
     def forward(self, z: Tensor, frames: tuple[Latent, Latent], motion: Tensor, tile: int = 0) -> Tensor:
         return self.trace(z, frames, motion, tile=tile).picture
@@ -281,10 +285,10 @@ class GuidedMiddle(nn.Module):
         folded = self.path.unfold(_with(z, told))
         del z
         scene = self.path.scene((own, None, following), finest, folded, told)
-        return Traced(_picture(scene, self.head, tile, self.margin), flows, blurred)
+        return Traced(_picture(scene, self.head, tile), flows, blurred)
 
 
-def _picture(scene: Scene, head: nn.Module, tile: int, margin: int) -> Tensor:
+def _picture(scene: Scene, head: Head, tile: int) -> Tensor:
     """Look, let the last convolutions judge, compose: strip by strip, [B, 3, H, W] float32."""
     picture = form(scene, head.parameters())
 
@@ -292,8 +296,8 @@ def _picture(scene: Scene, head: nn.Module, tile: int, margin: int) -> Tensor:
         inputs, compose = picture.look(strip)
         return compose(head(inputs))
 
-    height, grid = scene.a.pixels.shape[2], scene.side * scene.unfolds
-    return by_strips(fine, height, tile=tile, margin=margin, grid=grid)
+    margin = picture.margin + scene.side * head.reach
+    return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=picture.grid)
 
 
 def _blurred(judge: Blurred, seen: Tensor) -> Tensor:

@@ -5,6 +5,7 @@
 /* As the class _Level in alanet_core/native/levels.py. */
 typedef struct {
     int height, width;
+    int first, last;      /* rows to make */
     int half;
     int coarse;           /* z and correction come from the level below, at half of the size */
     int inputs, channels; /* of z; of the features of each frame */
@@ -15,7 +16,7 @@ typedef struct {
     const float *motion;            /* [4, height, width] */
     const void *features[3];        /* own (or NULL), a, b */
     const float *light[3];
-    void *x;                        /* z, a, b, what was found, own: side by side */
+    void *x;                        /* of these rows z, a, b, what was found, own: side by side */
     float *begin;                   /* [4, height, width]: the correction at this level */
 } Level;
 
@@ -54,7 +55,7 @@ INLINED void level(const Level *l, int y, int half) {
     for (int first = 0; first < l->width; first += RUN) {
         int count = l->width - first < RUN ? l->width - first : RUN;
         float flow[4][RUN], x[2][RUN], at_y[2][RUN], seen[2][RUN], found[6][RUN];
-        ptrdiff_t at = (ptrdiff_t)y * l->width + first;
+        ptrdiff_t at = (ptrdiff_t)y * l->width + first, made = at - (ptrdiff_t)l->first * l->width;
         for (int k = 0; k < 4; k++) {
             const float *motion = l->motion + (ptrdiff_t)k * grids + at;
             float base[RUN] = {0};
@@ -83,7 +84,7 @@ INLINED void level(const Level *l, int y, int half) {
             found[5][i] = own ? l->change_scale * (seen[1][i] - l->light[0][at + i]) : 0;
         }
         for (int i = 0; i < count; i++) {
-            ptrdiff_t to = (at + i) * channels;
+            ptrdiff_t to = (made + i) * channels;
             if (l->coarse)
                 upsampled(l, y, first + i, to, half);
             else
@@ -93,7 +94,7 @@ INLINED void level(const Level *l, int y, int half) {
             if (own)
                 copied(l->x, to + l->inputs + 2 * n + found_of, l->features[0], (at + i) * n, n, half);
         }
-        interleaved(l->x, at * channels + l->inputs + 2 * n, channels, (const float(*)[RUN])found, found_of, count, half);
+        interleaved(l->x, made * channels + l->inputs + 2 * n, channels, (const float(*)[RUN])found, found_of, count, half);
     }
 }
 
@@ -106,7 +107,7 @@ CLONED static void level_row(const void *job, int y) {
 }
 
 EXPORTED void alanet_level(const Level *l) {
-    team_rows(l->threads, 0, l->height, 4L * l->height * l->width, level_row, l);
+    team_rows(l->threads, l->first, l->last, 4L * (l->last - l->first) * l->width, level_row, l);
 }
 
 /* As the class _Settle: what a level has corrected, added to what it began with. */

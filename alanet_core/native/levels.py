@@ -12,7 +12,8 @@ class _Level(ctypes.Structure):
     """`Level` in levels.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int) for name in ("height", "width", "half", "coarse", "inputs", "channels", "threads")),
+        *((name, ctypes.c_int) for name in ("height", "width", "first", "last", "half", "coarse")),
+        *((name, ctypes.c_int) for name in ("inputs", "channels", "threads")),
         ("flow_scale", ctypes.c_float),
         ("change_scale", ctypes.c_float),
         *((name, ctypes.c_void_p) for name in ("z", "correction", "motion")),
@@ -47,13 +48,16 @@ def look(
     motion: Tensor,
     features: tuple[Tensor | None, Tensor, Tensor],
     lights: tuple[Tensor | None, Tensor, Tensor],
+    begin: Tensor,
     *,
+    rows: range,
     scales: tuple[float, float],
-) -> tuple[Tensor, Tensor]:
-    """What a level's first convolution reads, side by side, and the correction that the level begins with.
+) -> Tensor:
+    """Rows of what a level's first convolution reads, side by side.
 
     z: [1, C, h, w], or of half the size with the correction [1, 4, h / 2, w / 2] found there. features and brightness:
-    of the own frame, where there is one, of a and of b. scales: of flows and of changes.
+    of the own frame, where there is one, of a and of b. begin: [1, 4, h, w] float32; these rows of it are written, the
+    correction that the level begins with. scales: of flows and of changes.
     """
     height, width = motion.shape[2:]
     z, motion = native.innermost(z), motion.contiguous()
@@ -61,12 +65,13 @@ def look(
     lights_of = [None if x is None else x.contiguous() for x in lights]
     assert a is not None
     channels = z.shape[1] + a.shape[1] * (2 if own is None else 3) + (5 if own is None else 6)
-    x = z.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
-    begin = torch.empty_like(motion)
+    x = z.new_empty(1, len(rows), width, channels).permute(0, 3, 1, 2)
     correction = None if correction is None else correction.contiguous()
     job = _Level(
         height=height,
         width=width,
+        first=rows.start,
+        last=rows.stop,
         half=z.dtype == torch.bfloat16,
         coarse=z.shape[3] < width,
         inputs=z.shape[1],
@@ -83,7 +88,7 @@ def look(
         begin=begin.data_ptr(),
     )
     native.call("alanet_level", job)
-    return x, begin
+    return x
 
 
 def settle(motion: Tensor, begin: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ enum {
     MARGIN = PATCH,     /* around the planes: a patch that lies there whole sees the repeated edge alone */
 };
 
+
 /* As the class Settings in alanet_core/native/__init__.py. */
 typedef struct {
     int rounds, steps;
@@ -30,9 +31,13 @@ typedef struct {
     float c, cc, xc, yc;
 } Sums;
 
+/* Once neither a patch nor its neighbour has moved in the round before, and once no step has helped from where a patch is,
+ * trying again would give what it gave: both are marked, and left out. */
 typedef struct {
     float u, v;
     Sums sums; /* those at (u, v) */
+    int moved; /* in the last round */
+    int done;  /* no step from (u, v) helps */
 } Found;
 
 /* The least squares of a patch: products of the gradient less its mean, damped; its sums; their determinant. */
@@ -202,6 +207,8 @@ INLINED Found best_of_neighbours(const Job *job, const Level *l, const Patch *p,
         if (y < 0 || y >= l->rows || x < 0 || x >= l->columns)
             continue;
         const Found *neighbour = own + down[n] * (ptrdiff_t)l->columns + right[n];
+        if (!own->moved && !neighbour->moved)
+            continue;
         float u = neighbour->u, v = neighbour->v;
         if (fabsf(u - own->u) + fabsf(v - own->v) < job->settings.near || (u == best.u && v == best.v))
             continue;
@@ -209,7 +216,7 @@ INLINED Found best_of_neighbours(const Job *job, const Level *l, const Patch *p,
         float c = cost(&sums);
         if (c < least) {
             least = c;
-            best = (Found){u, v, sums};
+            best = (Found){.u = u, .v = v, .sums = sums};
         }
     }
     return best;
@@ -219,19 +226,25 @@ INLINED Found best_of_neighbours(const Job *job, const Level *l, const Patch *p,
 INLINED void descend(const Settings *settings, const Patch *p, const Shape *g, Found *found) {
     const float n = PATCH * PATCH;
     float least = cost(&found->sums);
+    if (found->done)
+        return;
     for (int step = 0; step < settings->steps; step++) {
         float bx = found->sums.xc - g->x * found->sums.c / n, by = found->sums.yc - g->y * found->sums.c / n;
         float du = (g->yy * bx - g->xy * by) / g->det, dv = (g->xx * by - g->xy * bx) / g->det;
         float size = fabsf(du) + fabsf(dv);
-        if (!(size < INFINITY)) /* a determinant of 0 must not make the flow no number */
+        if (!(size < INFINITY)) { /* a determinant of 0 must not make the flow no number */
+            found->done = 1;
             return;
+        }
         du = between(du, -settings->longest, settings->longest);
         dv = between(dv, -settings->longest, settings->longest);
         Found next = {.u = found->u - du, .v = found->v - dv};
         next.sums = measure(p, next.u, next.v);
         float c = cost(&next.sums);
-        if (!(c < least))
+        if (!(c < least)) {
+            found->done = 1;
             return;
+        }
         *found = next;
         least = c;
         if (size < settings->settled)
@@ -277,6 +290,7 @@ CLONED static void search_row(const Job *job, const Level *l, const Level *coars
             fresh[number] = best_of_neighbours(job, l, &p, old + number, row, column);
         }
         descend(&job->settings, &p, &job->shape[number], &fresh[number]);
+        fresh[number].moved = round == 0 || fresh[number].u != old[number].u || fresh[number].v != old[number].v;
     }
 }
 

@@ -24,6 +24,7 @@ from alanet_core.config import StreamConfig
 from alanet_core.frames import Canvas
 from alanet_core.latent import Attended, FramePair, MiddleSource, Window
 from alanet_core.model import Alanet
+from alanet_core.streaming import heap
 from alanet_core.streaming.beside import both
 from alanet_core.streaming.plan import Task
 from alanet_core.streaming.ring import LatentRing
@@ -72,6 +73,8 @@ class Stages:
     def __init__(self, model: Alanet, config: StreamConfig, slack: int = 0) -> None:
         self._model = model
         self._config = config
+        if model.device.type == "cpu":
+            heap.keep()
         streams = config.overlap and model.device.type == "cuda"
         self._encode, self._attend, self._generate = (
             Lane(_stream(model.device) if streams else None) for _ in range(3)

@@ -50,12 +50,19 @@ def test_where_the_allocator_keeps_nothing_the_tensors_are_all_there_is(precisio
 
 def test_strips_of_a_picture_take_less_than_the_whole() -> None:
     fast = presets()["fast"].config
-    whole, strips = (estimate_memory(fast, 2160, 3840, tile=tile) for tile in (0, 256))
+    whole, strips = (estimate_memory(fast, 352, 640, tile=tile) for tile in (0, 128))
     assert strips < 0.75 * whole
+
+
+def test_kernels_work_in_strips_unasked() -> None:
+    fast = presets()["fast"].config
+    on_cpu, on_cuda = (estimate_memory(fast, 2160, 3840, device=device) for device in ("cpu", "cuda"))
+    assert on_cpu < 0.6 * on_cuda
 
 
 def test_memory_grows_with_the_picture_and_hardly_with_the_window() -> None:
     fast, paper = presets()["fast"].config, presets()["paper"].config
-    assert estimate_memory(fast, 704, 1280) / estimate_memory(fast, 352, 640) == pytest.approx(4, rel=0.1)
+    small, large = (estimate_memory(fast, *size, device="cuda") for size in ((352, 640), (704, 1280)))
+    assert large / small == pytest.approx(4, rel=0.1)
     wide = type(paper)(window=9)
     assert estimate_memory(wide, 352, 640) / estimate_memory(paper, 352, 640) < 1.5

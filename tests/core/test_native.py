@@ -220,6 +220,18 @@ def test_neither_threads_nor_strips_change_a_bit() -> None:
         torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize(("unshuffle", "pixels"), [(1, 96 * 10), (2, 96 * 10), (4, 96 * 3)])
+def test_strips_that_no_one_asked_for_do_not_either(
+    monkeypatch: pytest.MonkeyPatch, unshuffle: int, pixels: int
+) -> None:
+    model, frames = network(unshuffle), pictures(64, 96)
+    whole = made(model, frames)
+    monkeypatch.setattr("alanet_core.model.fine.STRIP", pixels)
+    monkeypatch.setattr("alanet_core.model.guided.STRIP", pixels // 16)
+    for a, b in zip(made(model, frames), whole, strict=True):
+        assert torch.equal(a, b)
+
+
 def test_several_threads_at_once_give_the_same_pictures() -> None:
     model, frames = network(), pictures(64, 80)
     expected = made(model, frames)
