@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,13 +22,20 @@ _loaded: "weakref.WeakValueDictionary[tuple[Any, ...], alanet.Alanet]" = weakref
 _loading = threading.Lock()
 
 
+class Cost(NamedTuple):
+    """What a frame in steady state takes, from bytes to bytes, in ns: all of its work, and until its first buffer."""
+
+    work: int
+    delay: int
+
+
 class Engine:
     """A network ready to run, and what is known of its speed."""
 
     def __init__(self, settings: Settings) -> None:
         self.asked = settings.network
         self._network = _load(*self.asked)
-        self._warm: dict[tuple[Any, ...], int] = {}
+        self._warm: dict[tuple[Any, ...], Cost] = {}
         _hear_of_read_only_memory_once()
 
     @property
@@ -50,29 +57,36 @@ class Engine:
         """Where the samples of fixed caps lie."""
         return Layout.of(info, meaning, alpha)
 
-    def warm_up(self, layout: Layout, height: int, width: int, settings: Settings) -> int:
-        """Run a made-up clip once for each size, so that no frame pays for first times -> time of one frame in ns.
-
-        The time is that of a frame in steady state, from bytes to bytes.
-        """
-        key = (height, width, layout.meaning, settings.mode)
+    def warm_up(self, layout: Layout, height: int, width: int, settings: Settings) -> Cost:
+        """Run a made-up clip once for each size, so that no frame pays for first times -> what a frame costs."""
+        key = (height, width, layout.meaning, settings.mode, settings.low_latency)
         if key not in self._warm:
             stream = self.stream(settings)
             frame = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0)).to(self.device)
             for _ in range(self.lookahead + 1):
                 stream.push(frame, cut=False)
-            self._warm[key] = _time_of_one(stream, frame, layout)
+            self._warm[key] = _cost_of_one(stream, frame, layout, early=settings.low_latency)
         return self._warm[key]
 
 
-def _time_of_one(stream: alanet.AlanetStream, frame: torch.Tensor, layout: Layout) -> int:
+def _cost_of_one(stream: alanet.AlanetStream, frame: torch.Tensor, layout: Layout, *, early: bool) -> Cost:
     began = time.monotonic_ns()
+    departed: list[int] = []
+
+    def write(picture: torch.Tensor | None) -> None:
+        if picture is not None:  # on the CPU, as it would be written: its arrival there ends the work on the device
+            _ = [plane.cpu() for plane in from_rgb(picture, layout.meaning)]
+
+    def write_early(_: int, sharp: torch.Tensor) -> None:
+        write(sharp)
+        departed.append(time.monotonic_ns())
+
     to_rgb(from_rgb(frame.cpu(), layout.meaning), layout.meaning, frame.device)
-    for pair in stream.push(frame, cut=False):
-        for picture in (pair.sharp, pair.middle):
-            if picture is not None:  # on the CPU, as it would be written: its arrival there ends the work on the device
-                _ = [plane.cpu() for plane in from_rgb(picture, layout.meaning)]
-    return time.monotonic_ns() - began
+    for pair in stream.push(frame, cut=False, early=write_early if early else None):
+        write(None if departed else pair.sharp)
+        write(pair.middle)
+    ended = time.monotonic_ns()
+    return Cost(ended - began, (departed[0] if departed else ended) - began)
 
 
 def _load(model: str, device: str, precision: str, allow_untrained: bool) -> alanet.Alanet:

@@ -20,12 +20,14 @@ from alanet_gst.gst import Gst, GstVideo
 from alanet_gst.outputs import Outputs
 from alanet_gst.pace import Pace, Teller
 from alanet_gst.qos import Level
-from alanet_gst.sender import Exit, Held, Sender
+from alanet_gst.sender import Exit, FlowStop, Held, Sender
 from alanet_gst.settings import Settings
 from alanet_gst.stats import Stats
 from alanet_gst.timing import NoTime, Timeline
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from alanet_core import AlanetStream, FramePair
     from alanet_gst.engine import Engine
     from alanet_gst.pixels import Layout
@@ -95,8 +97,8 @@ class Flow:
         stream = self._engine.stream(self._settings)
         self._negotiated = Negotiated(new, info, layout, self._outputs(new, info, layout), stream, early)
         with self._working():
-            processing = self._engine.warm_up(layout, info.height, info.width, self._settings)
-        self.pace.begin(lookahead=self._engine.lookahead, live=live, early=early, processing=processing)
+            cost = self._engine.warm_up(layout, info.height, info.width, self._settings)
+        self.pace.begin(lookahead=self._engine.lookahead, live=live, early=early, work=cost.work, delay=cost.delay)
         self.pace.warn_of_budget(self._timeline.period)
         self.pace.tell_latency(self._timeline.period)
         return True
@@ -204,10 +206,28 @@ class Flow:
     def _feed(self, held: Held, level: Level, now: Negotiated) -> int:
         with self._stats.timed("read"):
             rgb = now.outputs.read(held.buffer, self._engine.device)
-        with self._stats.timed("network"):
-            pairs = now.stream.push(rgb, effort=EFFORTS[level])
+        stopped: list[Exception] = []
+        with self._stats.timed("network") as aside:
+
+            def send(_: int, sharp: "Tensor") -> None:
+                with aside.measured():
+                    try:
+                        self._send_early(sharp, level, now)
+                    except (FlowStop, Trouble) as stop:  # the network is to finish the pair all the same
+                        stopped.append(stop)
+
+            pairs = now.stream.push(rgb, effort=EFFORTS[level], early=send if self._settings.low_latency else None)
         self._assign(pairs, level)
+        if stopped:
+            raise stopped[0]
         return len(pairs)
+
+    def _send_early(self, sharp: "Tensor", level: Level, now: Negotiated) -> None:
+        """The sharp frame of the only pair that is due, if nothing that came before it is still held."""
+        first = self._held[0]
+        if first.fed and first.pair is None:
+            first.level = level
+            self._sender.send_sharp(first, self._held[1].pts - first.pts, now.outputs, sharp)
 
     def _assign(self, pairs: "list[FramePair]", level: Level) -> None:
         waiting = [held for held in self._held if held.fed and held.pair is None]
@@ -224,13 +244,21 @@ class Flow:
 
     def _send_ready(self, arrived: int, now: Negotiated) -> None:
         sender = self._sender
+        sharp_is_out = sender.departed is not None
         while self._held and self._is_ready(self._held[0]):
-            level, first = self._held[0].level, sender.departed is None
+            level, first = self._held[0].level, sharp_is_out or sender.departed is None
             self._send_next(now)
             if first and sender.departed is not None:
-                self.pace.processed(sender.departed - arrived, level)
+                self.pace.processed(self._delay(sender, arrived, sharp_is_out=sharp_is_out), level)
+            sharp_is_out = False
         if now.early and self._held and not self._held[0].sent:
             sender.send_sharp(self._held[0], self._timeline.last_step(self._held[0].duration), now.outputs)
+
+    def _delay(self, sender: Sender, arrived: int, *, sharp_is_out: bool) -> int:
+        """Until the pair's first buffer went out; or the second, where that is due half a frame later and was not."""
+        assert sender.departed is not None
+        half = (self._timeline.period or 0) // 2
+        return max(sender.departed, sender.latest - half if sharp_is_out else 0) - arrived
 
     def _is_ready(self, held: Held) -> bool:
         return held.pair is not None if held.fed else len(self._held) > 1

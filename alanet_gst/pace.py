@@ -50,11 +50,13 @@ class Pace:
         self._upstream = 0
         self._pipeline: int | None = None
 
-    def begin(self, *, lookahead: int, live: bool, early: bool, processing: int) -> None:
-        """New caps. early: input frames go out before their middles. processing: of one frame, measured."""
+    def begin(self, *, lookahead: int, live: bool, early: bool, work: int, delay: int) -> None:
+        """New caps. early: input frames go out before their middles. Of one frame, measured, in ns: all of its work,
+        and the time until its first buffer.
+        """
         self._lookahead, self._live, self._early = lookahead, live, early
-        self._latency.seed(processing)
-        self._mix.begin(processing)
+        self._latency.seed(delay)
+        self._mix.begin(work)
 
     def restart_clock(self) -> None:
         """The clock has been stopped, or the frames begin anew: what was known of being late is void."""

@@ -12,6 +12,8 @@ from alanet_gst.stats import Stats
 from alanet_gst.timing import halves
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from alanet_core import FramePair
 
 
@@ -61,7 +63,8 @@ class Held:
 class Sender:
     """Sends what belongs to a frame.
 
-    departed: when the first buffer went out, since it was last set to None. pushing: ns spent downstream so far.
+    departed: when the first buffer went out, since it was last set to None. latest: when the last one did. pushing: ns
+    spent downstream so far.
     """
 
     def __init__(self, way_out: Exit, stats: Stats, mode: str) -> None:
@@ -69,6 +72,7 @@ class Sender:
         self._stats = stats
         self._mode = mode
         self.departed: int | None = None
+        self.latest = 0
         self.pushing = 0
 
     def send(self, held: Held, following: Held | None, step: int, outputs: Outputs) -> None:
@@ -87,17 +91,21 @@ class Sender:
             del out, again
             self._push(address)
 
-    def send_sharp(self, held: Held, step: int, outputs: Outputs) -> Gst.Buffer | None:
-        """The events before it and the sharp frame -> its memory once more, where the middle will repeat it."""
+    def send_sharp(self, held: Held, step: int, outputs: Outputs, early: "Tensor | None" = None) -> Gst.Buffer | None:
+        """The events before it and the sharp frame -> its memory once more, where the middle will repeat it.
+
+        early: the sharp frame of a pair that is still being made.
+        """
         held.sent = True
         for event in held.events:
             self._exit.push_event(event)
         made = held.made if self._mode != "interpolate" else None
-        if made is None:
+        sharp = made.sharp if made is not None else early
+        if sharp is None:
             out = outputs.again(held.buffer, middle=False)
         else:
             with self._stats.timed("write"):
-                out = outputs.picture(made.sharp, held.buffer, middle=False)
+                out = outputs.picture(sharp, held.buffer, middle=False)
         doubles = self._mode != "deblur"
         duration = halves(held.pts, step).sharp_duration if doubles else held.duration or abs(step) or None
         buffers.stamp(out, held.pts, duration, discont=held.discont)
@@ -133,7 +141,7 @@ class Sender:
         self._stats.count(*names, held=-1)
 
     def _push(self, address: int) -> None:
-        began = time.monotonic_ns()
+        began = self.latest = time.monotonic_ns()
         self.departed = self.departed or began
         with self._stats.timed("push"):
             returned = self._exit.push(address)

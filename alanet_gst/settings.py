@@ -38,6 +38,7 @@ class Settings:
     scene_threshold: float = 0.33
     scene_mode: str = "repeat"
     tile: int = 0
+    low_latency: bool = False
     qos: bool = True
     latency_budget: int = 0
 
@@ -91,6 +92,7 @@ _BLURBS = {
     "allow-untrained": "Take a preset that ships without trained weights; its pictures are noise",
     "scene-threshold": "A cut is where more than this share of the picture is new; 0 looks for no cuts",
     "tile": "Rows of a picture that are generated at a time, to save memory; 0 for all of it",
+    "low-latency": "Send each sharp frame before its middle is made: it comes earlier, and both together take longer",
     "qos": "When late, give way in this order: repeat instead of making middles, pass frames through, drop them",
     "latency-budget": "The most that the element may add to the latency, in ms; quality gives way for it as with qos, "
     "which must be on. 0: as much as it takes",
@@ -110,6 +112,7 @@ PROPERTIES: dict[str, tuple[Any, ...]] = {
     ),
     "scene-mode": _enum_property("scene_mode", "Scene mode", "What stands for the middle before a cut"),
     "tile": (int, "Tile", _BLURBS["tile"], 0, MAX_ROWS, _DEFAULT.tile, _BEFORE),
+    "low-latency": (bool, "Low latency", _BLURBS["low-latency"], _DEFAULT.low_latency, _BEFORE),
     "qos": (bool, "Quality of service", _BLURBS["qos"], _DEFAULT.qos, _ANY_TIME),
     "latency-budget": (
         int, "Latency budget", _BLURBS["latency-budget"], 0, MAX_BUDGET, _DEFAULT.latency_budget, _ANY_TIME,

@@ -42,6 +42,22 @@ class Measured:
         return sorted(self._values)[(len(self._values) * 19 - 1) // 20] if self._values else 0
 
 
+class Aside:
+    """Time within a stage that belongs to others, in ns."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """What is done here is theirs."""
+        began = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self.taken += time.monotonic_ns() - began
+
+
 class Stats:
     """Counts and times of one run; written by the streaming thread, read by any.
 
@@ -64,12 +80,12 @@ class Stats:
                 self._counts[name] += by
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Measure a stage."""
-        began = time.monotonic_ns()
-        yield
+    def timed(self, stage: str) -> Iterator["Aside"]:
+        """Measure a stage, less what is done aside meanwhile."""
+        began, aside = time.monotonic_ns(), Aside()
+        yield aside
         with self._guard:
-            self._stages[stage].add(time.monotonic_ns() - began)
+            self._stages[stage].add(time.monotonic_ns() - began - aside.taken)
 
     def delayed(self, by: int) -> None:
         """A sharp frame has left so many ns after its input came in."""

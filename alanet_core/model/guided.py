@@ -96,8 +96,9 @@ class GuidedLevel(nn.Module):
         begin = torch.empty_like(motion, memory_format=torch.contiguous_format)
 
         def reduced(strip: Strip) -> Tensor:
-            rows, scales = range(*strip), (FLOW_SCALE, CHANGE_SCALE)
-            return self.reduce.active(of_c.look(z, correction, motion, *of_frames, begin, rows=rows, scales=scales))
+            scales = FLOW_SCALE, CHANGE_SCALE
+            x = of_c.look(z, correction, motion, *of_frames, begin=begin, rows=range(*strip), scales=scales)
+            return self.reduce.active(x)
 
         height, width = motion.shape[2:]
         fused = self.fuse(by_strips(reduced, height, tile=near(height, width, STRIP), margin=0, grid=1))

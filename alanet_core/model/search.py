@@ -4,8 +4,8 @@ Patches of 8 x 8 pixels, each on half of its neighbours, begin where the level b
 takes over the motion of a neighbour if that fits it better (propagation: Barnes et al., "PatchMatch", 2009; all at
 once, so that the order of patches does not matter), and goes on by damped Gauss-Newton steps with the gradient of its
 own frame, which is computed once (inverse search: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV
-2016). Only what lessens the squared error, less that of the mean brightness, is kept. A pixel's motion is the mean of
-that of the patches it lies in, weighted by how well each fits it.
+2016). Only what lessens the squared error, less that of the mean brightness, is kept; a patch that fits to within noise
+looks no further. A pixel's motion is the mean of that of the patches it lies in, weighted by how well each fits it.
 
 `alanet_core/native/search.c` computes the same on CPUs. The two agree bit for bit, since both add in the same order:
 for sums over a patch see `_folded`. So a result depends neither on threads nor on what else is in the batch.
@@ -32,11 +32,12 @@ _DOUBT = 1 / 255  # differences of brightness below this are noise: all fit equa
 _NEAR = 0.05  # pixels (of both directions together) by which a neighbour's motion must differ to be tried
 _LONGEST = 2.0  # pixels that one step may go in each direction: farther, the gradient says nothing
 _SETTLED = 0.01  # pixels (of both directions together); a step below this is the last
+_GOOD = _PATCH**2 * (1 / 255) ** 2  # cost of a patch that fits to within noise: it looks no further in later rounds
 _BRIGHTEST = 1e4  # brightness is 0..1; what is beyond this, or no number, counts as black, and no sum overflows
 
 _NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows down, columns right
 
-SETTINGS = native.Settings(_ROUNDS, _STEPS, _DAMPING, _DOUBT, _NEAR, _LONGEST, _SETTLED, _BRIGHTEST)
+SETTINGS = native.Settings(_ROUNDS, _STEPS, _DAMPING, _DOUBT, _NEAR, _LONGEST, _SETTLED, _GOOD, _BRIGHTEST)
 
 
 class _Patches(NamedTuple):
@@ -93,7 +94,8 @@ def _search(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> Tensor:
         start = _start(flow, rows, columns) if flow is not None else pictures.new_zeros(2, 2 * len(a), rows * columns)
         found = _descend(patches, torch.cat((start, _measure(patches, start))))
         for _ in range(_ROUNDS):
-            found = _descend(patches, _best_of_neighbours(patches, found))
+            better = _descend(patches, _best_of_neighbours(patches, found))
+            found = torch.where(_cost(found[2:]) < _GOOD, found, better)
         flow = _spread(patches, found)
     assert flow is not None
     return flow.view(len(earlier[0]), 4, *flow.shape[2:])

@@ -8,7 +8,6 @@ far the motion reaches. So the strips join without a seam, and without a differe
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 

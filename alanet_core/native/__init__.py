@@ -38,6 +38,7 @@ class Settings(ctypes.Structure):
         ("near", ctypes.c_float),
         ("longest", ctypes.c_float),
         ("settled", ctypes.c_float),
+        ("good", ctypes.c_float),
         ("brightest", ctypes.c_float),
     )
 

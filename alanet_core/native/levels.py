@@ -48,8 +48,8 @@ def look(
     motion: Tensor,
     features: tuple[Tensor | None, Tensor, Tensor],
     lights: tuple[Tensor | None, Tensor, Tensor],
-    begin: Tensor,
     *,
+    begin: Tensor,
     rows: range,
     scales: tuple[float, float],
 ) -> Tensor:

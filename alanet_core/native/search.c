@@ -23,7 +23,7 @@ enum {
 /* As the class Settings in alanet_core/native/__init__.py. */
 typedef struct {
     int rounds, steps;
-    float damping, doubt, near, longest, settled, brightest;
+    float damping, doubt, near, longest, settled, good, brightest;
 } Settings;
 
 /* Sums over a patch, of the difference c to where it is thought to have moved: c, c * c, and c times the gradient. */
@@ -287,6 +287,11 @@ CLONED static void search_row(const Job *job, const Level *l, const Level *coars
             job->shape[number] = shape(&p, job->settings.damping);
             fresh[number] = begin(coarser, &p, sheet, row, column);
         } else {
+            fresh[number] = old[number];
+            if (cost(&old[number].sums) < job->settings.good) {
+                fresh[number].moved = 0;
+                continue;
+            }
             fresh[number] = best_of_neighbours(job, l, &p, old + number, row, column);
         }
         descend(&job->settings, &p, &job->shape[number], &fresh[number]);

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import ParamSpec
 
 import torch
 from torch import Tensor
@@ -28,6 +29,10 @@ from alanet_core.streaming import heap
 from alanet_core.streaming.beside import both
 from alanet_core.streaming.plan import Task
 from alanet_core.streaming.ring import LatentRing
+
+Work = Callable[[], Tensor]
+Early = Callable[[int, Tensor], None]
+P = ParamSpec("P")
 
 IN_FLIGHT = 2  # frames that may be under way at once when the stages overlap
 _MATCHES = 3  # pairs of frames whose motion is remembered: before and after a frame, and one more
@@ -119,18 +124,37 @@ class Stages:
         self.encodes += 1
 
     @torch.no_grad()
-    def render(self, task: Task, *, sharp: bool = True) -> FramePair:
-        """Stages 2 and 3: all frames that the task reads are held -> its pair; without `sharp`, the input stands in."""
+    def render(self, task: Task, *, sharp: bool = True, early: Early | None = None) -> FramePair:
+        """Stages 2 and 3: all frames that the task reads are held -> its pair; without `sharp`, the input stands in.
+
+        early: is given the sharp frame before the middle is begun, where the network makes both.
+        """
         z = self._attended(task, sharp=sharp and self._config.mode != "interpolate")
-        with self._generate.after((self._attend.mark(),)):
-            self._generate.uses(z.sharp, z.middle)
-            picture, made = self._generated(task, z)
-            middle, source = self._middle(task, picture, made)
-        done = self._generate.mark()
-        self._readers.update(dict.fromkeys(task.reads, done))
-        with self._host.after((done,)):
-            self._host.uses(picture, middle)
-        return FramePair(task.n, picture, middle, source)
+        made: Tensor | None = None
+        try:
+            with self._generate.after((self._attend.mark(),)):
+                self._generate.uses(z.sharp, z.middle)
+                sharp_one, middle_one = self._works(task, z)
+                if sharp_one and middle_one and self._beside and early is None:
+                    picture, made = both(sharp_one, middle_one)
+                else:
+                    picture = sharp_one() if sharp_one else self._input(task.n)
+                    if sharp_one and middle_one and early is not None:
+                        with self._handed_over(picture):
+                            early(task.n, picture)
+                    made = middle_one() if middle_one else None
+                middle, source = self._middle(task, picture, made)
+        finally:
+            self._readers.update(dict.fromkeys(task.reads, self._generate.mark()))
+        with self._handed_over(picture, middle):
+            return FramePair(task.n, picture, middle, source)
+
+    @contextmanager
+    def _handed_over(self, *pictures: Tensor | None) -> Iterator[None]:
+        """On the caller's stream, once all that has been generated so far is there."""
+        with self._host.after((self._generate.mark(),)):
+            self._host.uses(*pictures)
+            yield
 
     def _attended(self, task: Task, *, sharp: bool) -> Attended:
         between = task.middle == "between" and self._config.mode != "deblur"
@@ -139,26 +163,33 @@ class Stages:
             window = Window(cores, self.ring.core(task.following) if between else None)
             return self._model.attend(window, sharp=sharp, middle=between)
 
-    def _generated(self, task: Task, z: Attended) -> tuple[Tensor, Tensor | None]:
-        """The sharp frame, or the input where none is wanted, and the middle where the network makes it."""
+    def _works(self, task: Task, z: Attended) -> tuple[Work | None, Work | None]:
+        """What makes the sharp frame and the middle, where the network is to make them."""
         model, tile = self._model, self._config.tile
         own = self.ring.latent(task.n)
-        works: list[Callable[[], Tensor]] = []
+        sharp: Work | None = None
+        middle: Work | None = None
         if z.sharp is not None:
             nearest = (task.previous, task.following) if model.config.reach_back else (task.n, task.n)
             frames = self.ring.latent(nearest[0]), own, self.ring.latent(nearest[1])
             motions = self._match(nearest[0], task.n), self._match(task.n, nearest[1])
-            works.append(partial(model.generate_sharp, z.sharp, frames, motions, tile))
+            sharp = partial(self._made, model.generate_sharp, z.sharp, frames, motions, tile)
         if z.middle is not None:
             pair = own, self.ring.latent(task.following)
-            works.append(partial(model.generate_middle, z.middle, pair, self._match(task.n, task.following), tile))
-        # Side by side they need the memory of both: not where that is short, nor for wide layers.
-        if len(works) == 2 and model.device.type == "cpu" and model.config.fusion == "guided" and not tile:
-            pictures = list(both(*works))
-        else:
-            pictures = [work() for work in works]
-        middle = self._cropped(pictures.pop()) if z.middle is not None else None
-        return self._cropped(pictures.pop()) if pictures else self._cropped(own.pixels).clone(), middle
+            motion = self._match(task.n, task.following)
+            middle = partial(self._made, model.generate_middle, z.middle, pair, motion, tile)
+        return sharp, middle
+
+    @property
+    def _beside(self) -> bool:
+        """Side by side two pictures need the memory of both: not where that is short, nor for wide layers."""
+        return self._model.device.type == "cpu" and self._model.config.fusion == "guided" and not self._config.tile
+
+    def _made(self, generate: Callable[P, Tensor], *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        return self._cropped(generate(*args, **kwargs))
+
+    def _input(self, n: int) -> Tensor:
+        return self._cropped(self.ring.latent(n).pixels).clone()
 
     def _middle(self, task: Task, sharp: Tensor, made: Tensor | None) -> tuple[Tensor | None, MiddleSource]:
         if self._config.mode == "deblur":

@@ -252,7 +252,7 @@ CALLER = """
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct { int rounds, steps; float damping, doubt, near, longest, settled, brightest; } Settings;
+typedef struct { int rounds, steps; float damping, doubt, near, longest, settled, good, brightest; } Settings;
 int alanet_search(int, int, const int *, const int *, const float *const *, const float *const *, float *,
                   const Settings *, int);
 
@@ -263,7 +263,7 @@ static float value(int odd) {
 }
 
 static void once(int height, int width, int pairs, int levels, int odd, int threads) {
-    const Settings settings = {2, 4, 1e-3f, 1 / 255.0f, 0.05f, 2, 0.01f, 1e4f};
+    const Settings settings = {2, 4, 1e-3f, 1 / 255.0f, 0.05f, 2, 0.01f, 1e-3f, 1e4f};
     int heights[8], widths[8];
     const float *planes[2][8];
     for (int i = 0; i < levels; i++) {

@@ -291,3 +291,47 @@ def test_strips_change_no_bit_of_what_ships(clip: Clip) -> None:
     model, frames = load("fast", device="cpu", precision="fp32"), clip(3, 133, 70)
     for whole, joined in zip(in_strips(model, frames, 0), in_strips(model, frames, 48), strict=True):
         assert torch.equal(joined, whole)
+
+
+@pytest.mark.parametrize("fusion", ["mean", "guided"])
+@pytest.mark.parametrize("window", [3, 5])
+def test_a_sharp_frame_may_come_before_its_middle(tiny: Tiny, clip: Clip, window: int, fusion: str) -> None:
+    model, frames = tiny(window=window, fusion=fusion), clip(8)
+    plain = streamed(model, frames, {5}, QUIET)
+    stream = AlanetStream(model, QUIET)
+    given: list[FramePair | tuple[int, Tensor]] = []
+
+    def note(n: int, sharp: Tensor) -> None:
+        given.append((n, sharp))
+
+    for k, frame in enumerate(frames):
+        pairs_now = stream.push(frame, cut=k == 5, early=note)
+        given += pairs_now
+    given += stream.drain()
+    early = {item[0]: place for place, item in enumerate(given) if isinstance(item, tuple)}
+    pairs = {item.n: place for place, item in enumerate(given) if isinstance(item, FramePair)}
+    # Not the pairs that a cut or the end lets out: of these either nothing is made between, or several come at once.
+    assert list(early) == ([0, 1, 2, 3, 5, 6] if window == 3 else [0, 1, 2, 5])
+    assert list(pairs) == list(range(8))
+    for n, place in early.items():
+        assert place < pairs[n]
+        assert given[place][1] is given[pairs[n]].sharp
+        assert n == 0 or place > pairs[n - 1]
+    for n, place in pairs.items():
+        assert_same([given[place]], [plain[n]])
+
+
+def test_a_failure_of_who_is_given_a_sharp_frame_early_costs_that_pair_alone(tiny: Tiny, clip: Clip) -> None:
+    def fail(n: int, sharp: Tensor) -> None:
+        raise OSError(n)
+
+    model, frames = tiny(window=3, fusion="guided"), clip(4)
+    plain = streamed(model, frames, set(), QUIET)
+    stream = AlanetStream(model, QUIET)
+    stream.push(frames[0], cut=False)
+    with pytest.raises(OSError, match="0"):
+        stream.push(frames[1], cut=False, early=fail)
+    pairs = [pair for frame in frames[2:] for pair in stream.push(frame, cut=False)] + stream.drain()
+    for pair in pairs:
+        assert_same([pair], [plain[pair.n]])
+    assert [pair.n for pair in pairs] == [1, 2, 3]

@@ -7,7 +7,7 @@ import pytest
 from gi.repository import Gst
 from gstharness import CAPS, MS, Harness, T, frame, stats, wait
 
-from alanet_gst.engine import Engine
+from alanet_gst.engine import Cost, Engine
 from alanet_gst.pace import Pace
 
 Make = Callable[..., Harness]
@@ -107,7 +107,7 @@ def test_an_unknown_rate_is_measured(harness: Make) -> None:
 
 
 def test_a_budget_bounds_the_answer(harness: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "warm_up", lambda *_: 500 * MS)
+    monkeypatch.setattr(Engine, "warm_up", lambda *_: Cost(500 * MS, 500 * MS))
     assert live(harness()).query_latency() > 12 * T
     assert live(harness(), qos=True).query_latency() == 7 * T  # the wait, and the lag beyond which frames are dropped
     assert live(harness(latency_budget=55), qos=True).query_latency() == 55 * MS

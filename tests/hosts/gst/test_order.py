@@ -6,6 +6,8 @@ import pytest
 from gi.repository import Gst
 from gstharness import CAPS, MS, NONE, Harness, T, frame, kinds, times, values
 
+from alanet_core import Alanet
+
 Make = Callable[..., Harness]
 
 
@@ -30,6 +32,31 @@ def test_clips_of_any_length_are_whole(harness: Make, window: int, length: int) 
     out = h.end()
     assert times(out) == [20.0 * i for i in range(2 * length)]
     assert values(out) == [5 * i for i in range(2 * length - 1)] + [10 * (length - 1)]
+
+
+@pytest.mark.parametrize("low_latency", [False, True])
+def test_with_low_latency_a_sharp_frame_goes_out_before_its_middle_is_made(
+    harness: Make, tiny: str, monkeypatch: pytest.MonkeyPatch, low_latency: bool
+) -> None:
+    plain = harness(model=tiny).start()
+    plain.feed(range(6))
+    expected = plain.end()
+    h, out, make = harness(model=tiny, low_latency=low_latency).start(), [], Alanet.generate_middle
+    monkeypatch.setattr(Alanet, "generate_middle", lambda *args: out.append(h.buffers_in_queue()) or make(*args))
+    h.feed(range(6))
+    assert out[-5:] == [2 * n + low_latency for n in range(5)]
+    got = h.end()
+    assert times(got) == times(expected)
+    assert [b.duration for b in got] == [b.duration for b in expected]
+    assert [b.extract_dup(0, 512) for b in got] == [b.extract_dup(0, 512) for b in expected]
+
+
+def test_low_latency_keeps_the_order_where_frames_are_passed_through_and_at_cuts(harness: Make) -> None:
+    h = harness(5, low_latency=True).start()
+    h.feed(range(4))
+    h.push_event(Gst.Event.new_gap(4 * T, 6 * T))
+    h.feed(range(10, 14))
+    assert times(h.end()) == [20.0 * i for i in (*range(8), *range(20, 28))]
 
 
 def test_a_stream_without_frames_ends(harness: Make) -> None:
