@@ -33,8 +33,8 @@ WAYS = {
     "early-fast": "`fast`, the sharp frame before its middle is made",
 }
 _OF_LATENCY = (
-    "From a frame's coming to the pair that it completes, or (`push(early=...)`, GStreamer's `low-latency`) to the sharp "
-    "frame of it; to it comes the wait for that frame."
+    "From a frame's coming to the pair that it completes, or (`push(early=...)`, GStreamer's `low-latency`) to the "
+    "sharp frame of it; to it comes the wait for that frame."
 )
 _BAR, _ROW, _LEFT, _TOP = 420, 20, 330, 26  # pixels of the picture
 

@@ -192,13 +192,7 @@ INLINED void look(const Fine *f, int y, int half) {
     }
 }
 
-CLONED static void look_row(const void *job, int y) {
-    const Fine *f = job;
-    if (f->half)
-        look(f, y, 1);
-    else
-        look(f, y, 0);
-}
+BY_DTYPE(Fine, look)
 
 /* The weighted sum of taps from ... to - 1. */
 INLINED void filtered(const Fine *f, const float (*weights)[RUN], const float (*parts)[RUN], int from, int to, float gate,
@@ -258,13 +252,7 @@ INLINED void compose(const Fine *f, int y, int half) {
     }
 }
 
-CLONED static void compose_row(const void *job, int y) {
-    const Fine *f = job;
-    if (f->half)
-        compose(f, y, 1);
-    else
-        compose(f, y, 0);
-}
+BY_DTYPE(Fine, compose)
 
 static long pixels(const Fine *f) { return (long)f->side * (f->last - f->first) * f->width; }
 

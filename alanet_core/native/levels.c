@@ -98,13 +98,7 @@ INLINED void level(const Level *l, int y, int half) {
     }
 }
 
-CLONED static void level_row(const void *job, int y) {
-    const Level *l = job;
-    if (l->half)
-        level(l, y, 1);
-    else
-        level(l, y, 0);
-}
+BY_DTYPE(Level, level)
 
 EXPORTED void alanet_level(const Level *l) {
     team_rows(l->threads, l->first, l->last, 4L * (l->last - l->first) * l->width, level_row, l);

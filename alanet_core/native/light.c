@@ -86,13 +86,7 @@ INLINED void pooled(const Plane *p, int y, int half) {
     }
 }
 
-CLONED static void pooled_row(const void *job, int y) {
-    const Plane *p = job;
-    if (p->half)
-        pooled(p, y, 1);
-    else
-        pooled(p, y, 0);
-}
+BY_DTYPE(Plane, pooled)
 
 /* [height, width, channels] -> [height / 2, width / 2, channels] */
 EXPORTED void alanet_pooled(const Plane *p) {

@@ -48,6 +48,16 @@ INLINED const void *feature(const void *from, ptrdiff_t at, int half) {
     return (const char *)from + at * (half ? (ptrdiff_t)sizeof(Half) : (ptrdiff_t)sizeof(float));
 }
 
+/* NAME_row: a row of the job, by NAME(job, y, half), which is compiled once for each dtype. */
+#define BY_DTYPE(JOB, NAME)                                                                                            \
+    CLONED static void NAME##_row(const void *job, int y) {                                                            \
+        const JOB *j = job;                                                                                            \
+        if (j->half)                                                                                                   \
+            NAME(j, y, 1);                                                                                             \
+        else                                                                                                           \
+            NAME(j, y, 0);                                                                                             \
+    }
+
 INLINED void copied(void *to, ptrdiff_t at, const void *from, ptrdiff_t where, int count, int half) {
     memcpy((char *)feature(to, at, half), feature(from, where, half), (size_t)count * (half ? sizeof(Half) : sizeof(float)));
 }

@@ -184,13 +184,7 @@ INLINED void append(const Append *a, int y, int half) {
     }
 }
 
-CLONED static void append_row(const void *job, int y) {
-    const Append *a = job;
-    if (a->half)
-        append(a, y, 1);
-    else
-        append(a, y, 0);
-}
+BY_DTYPE(Append, append)
 
 EXPORTED void alanet_append(const Append *a) {
     team_rows(a->threads, 0, a->height, (long)a->height * a->width, append_row, a);
