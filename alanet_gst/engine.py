@@ -9,10 +9,13 @@ import warnings
 import weakref
 from typing import Any, NamedTuple
 
+import alanet_core as alanet  # before torch: see alanet_core._patience
+
+# isort: split
+
 import numpy as np
 import torch
 
-import alanet_core as alanet
 from alanet_core.color import from_rgb, to_rgb
 from alanet_gst.gst import GstVideo
 from alanet_gst.pixels import Layout

@@ -37,11 +37,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
 
-import alanet_core as alanet
+import alanet_core as alanet  # before torch, as all of our programs have it: see alanet_core._patience
+
+# isort: split
+
+import torch
+
 from benchmarks.roofline import as_dict, measure_machine, roofline
 from benchmarks.speed_report import page
 

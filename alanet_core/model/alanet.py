@@ -44,14 +44,18 @@ class Alanet(nn.Module):
         """Where the weights are."""
         return self.attention.gates.squeeze.device
 
-    def encode(self, pixels: Tensor, area: tuple[int, int]) -> Latent:
+    def brightness(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Where motion is looked for in a frame: its brightness at 1, 1/2, 1/4 ... of the size; () if it is not."""
+        return pyramid(pixels, halvings(self.config)) if self.config.fusion == "guided" else ()
+
+    def encode(self, pixels: Tensor, area: tuple[int, int], light: tuple[Tensor, ...] | None = None) -> Latent:
         """E and the gates F of one frame (eq. 2; F of eq. 3 and 4).
 
         pixels: [B, 3, H, W] float32 RGB, 0..1, on the model's device, H and W multiples of config.multiple.
-        area: true (height, width), which the gates pool over.
+        area: true (height, width), which the gates pool over. light: its `brightness`, if that is known.
         """
         *skips, features = self.encoder(pixels)
-        light = pyramid(pixels, halvings(self.config)) if self.config.fusion == "guided" else ()
+        light = self.brightness(pixels) if light is None else light
         return Latent(self.attention.describe(features, area), tuple(skips), pixels, light)
 
     def attend(self, window: Window, *, sharp: bool = True, middle: bool = True) -> Attended:
@@ -65,10 +69,12 @@ class Alanet(nn.Module):
         [B, 4, h, w] float32 at the size where the last convolutions work, as `alanet_core.model.search` gives it; of
         no channels for a network that does not look for motion.
         """
-        if self.config.fusion == "mean":
-            return earlier.pixels[:, :0]
+        return self.measure(earlier.light, later.light) if earlier.light else earlier.pixels[:, :0]
+
+    def measure(self, earlier: tuple[Tensor, ...], later: tuple[Tensor, ...]) -> Tensor:
+        """The same of two frames' `brightness`, for a network that looks for motion."""
         finest = self.config.fold.bit_length() - 1
-        return search(earlier.light[finest:], later.light[finest:])
+        return search(earlier[finest:], later[finest:])
 
     def generate_sharp(
         self, z: Tensor, frames: tuple[Latent, Latent, Latent], motions: tuple[Tensor, Tensor], tile: int = 0

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from alanet_core.config import StreamConfig
 from alanet_core.frames import Canvas
-from alanet_core.latent import Attended, FramePair, MiddleSource, Window
+from alanet_core.latent import Attended, FramePair, Latent, MiddleSource, Window
 from alanet_core.model import Alanet
 from alanet_core.streaming import heap
 from alanet_core.streaming.beside import both
@@ -35,7 +35,7 @@ Early = Callable[[int, Tensor], None]
 P = ParamSpec("P")
 
 IN_FLIGHT = 2  # frames that may be under way at once when the stages overlap
-_MATCHES = 3  # pairs of frames whose motion is remembered: before and after a frame, and one more
+_MATCHES = 2  # pairs of frames whose motion is remembered beside those of the lookahead: before a frame, and one more
 
 
 class Lane:
@@ -88,7 +88,7 @@ class Stages:
         self.ring = LatentRing(model.config, slack + (IN_FLIGHT if streams else 0))
         self._canvas: Canvas | None = None
         self._matches: OrderedDict[tuple[int, int], Tensor] = OrderedDict()  # made and read on one lane
-        self._matches_kept = slack + _MATCHES
+        self._matches_kept = slack + model.config.lookahead + _MATCHES
         self._encoded: dict[int, torch.cuda.Event | None] = {}
         self._readers: dict[int, torch.cuda.Event | None] = {}
         self.encodes = 0
@@ -107,14 +107,21 @@ class Stages:
         self._canvas = None
 
     @torch.no_grad()
-    def encode(self, n: int, frame: Tensor) -> None:
-        """Stage 1: frame [3, H, W] float32 on any device -> its latent, kept as number n."""
+    def encode(self, n: int, frame: Tensor, *, goes_on: bool = False) -> None:
+        """Stage 1: frame [3, H, W] float32 on any device -> its latent, kept as number n.
+
+        goes_on: the motion from frame n-1 will be wanted, so that it may be measured meanwhile.
+        """
         if self._canvas is None:
             self._canvas = Canvas(frame.shape[1], frame.shape[2], self._model.config.multiple)
         with self._encode.after((self._host.mark(),)):
             self._encode.uses(frame)
             pixels = self._canvas.pad(frame[None].to(self._model.device, non_blocking=True))
-            latent = self._model.encode(pixels.contiguous(memory_format=torch.channels_last), self._canvas.area)
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            if n > 0 and goes_on and self._beside and self.ring.has_latent(n - 1):
+                latent = self._encode_and_match(n, pixels, self._canvas.area)
+            else:
+                latent = self._model.encode(pixels, self._canvas.area)
         displaced = self.ring.displaced_by(n)
         with self._encode.after([self._readers.pop(k, None) for k in displaced]):
             self.ring.put(n, latent)
@@ -122,6 +129,13 @@ class Stages:
             self._encoded.pop(k, None)
         self._encoded[n] = self._encode.mark()
         self.encodes += 1
+
+    def _encode_and_match(self, n: int, pixels: Tensor, area: tuple[int, int]) -> Latent:
+        model, light = self._model, self._model.brightness(pixels)
+        before = self.ring.latent(n - 1).light
+        latent, motion = both(partial(model.encode, pixels, area, light), partial(model.measure, before, light))
+        self._remember((n - 1, n), motion)
+        return latent
 
     @torch.no_grad()
     def render(self, task: Task, *, sharp: bool = True, early: Early | None = None) -> FramePair:
@@ -207,10 +221,13 @@ class Stages:
         """The motion between two frames that are held; of the last pairs it is remembered."""
         key = earlier, later
         if key not in self._matches:
-            self._matches[key] = self._model.match(self.ring.latent(earlier), self.ring.latent(later))
-            if len(self._matches) > self._matches_kept:
-                self._matches.popitem(last=False)
+            self._remember(key, self._model.match(self.ring.latent(earlier), self.ring.latent(later)))
         return self._matches[key]
+
+    def _remember(self, key: tuple[int, int], motion: Tensor) -> None:
+        self._matches[key] = motion
+        if len(self._matches) > self._matches_kept:
+            self._matches.popitem(last=False)
 
     def _cropped(self, picture: Tensor) -> Tensor:
         assert self._canvas is not None

@@ -68,7 +68,7 @@ class AlanetStream:
                 )
             )
         begins_shot = self._begins_shot(frame, cut)
-        self._stages.encode(self._schedule.received, frame)
+        self._stages.encode(self._schedule.received, frame, goes_on=not begins_shot and effort != "none")
         return self._render(self._schedule.receive(begins_shot=begins_shot), effort, early)
 
     def drain(self) -> list[FramePair]:

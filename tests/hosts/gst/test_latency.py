@@ -1,5 +1,8 @@
 """What the pipeline is told of latency, and when."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -134,3 +137,11 @@ def test_a_live_pipeline_adds_it_to_the_sources(alanet_bin: str) -> None:
     assert is_live
     assert least == 40 * MS + pipeline_stats["latency"] + 20 * MS  # source, element, sink's processing-deadline
     assert pipeline_stats["latency"] > 40 * MS
+
+
+def test_the_engine_brings_torch_after_what_its_threads_are_to_do() -> None:
+    """OpenMP reads how long to wait awake when torch brings it: see alanet_core._patience."""
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    script = "import os, alanet_gst.engine; print(os.environ.get('GOMP_SPINCOUNT'))"
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == "1000\n"
