@@ -74,7 +74,7 @@ _PRESETS = (
     ),
     Preset(
         name="fast",
-        summary="the same with a third of the work; for live video on a CPU",
+        summary="the same with a quarter of the work; for live video on a CPU",
         config=FAST,
         path=WEIGHTS / "fast.safetensors",
     ),
