@@ -15,11 +15,11 @@ from alanet_core.latent import Window
 from alanet_core.model import Alanet
 from alanet_core.streaming.ring import LatentRing
 
-# What kernels take for themselves beside the tensors that can be counted (layouts of convolutions, padded planes of the
-# search). With MALLOC_MMAP_THRESHOLD_=1048576 in the environment, so that glibc's allocator keeps nothing, the peak at
-# 1920x1080 on one thread came to 1.05 (`fast`) and 1.02 (`fine`) times the tensors' sum in float32, and in bfloat16 to
-# 1.08 and 1.15 (`fast`, two builds of torch) and 1.03 (`fine`).
-BESIDE = {torch.float32: 1.065, torch.bfloat16: 1.11}
+# What kernels take for themselves beside the tensors that can be counted (layouts of convolutions). With
+# MALLOC_MMAP_THRESHOLD_=1048576 in the environment, so that glibc's allocator keeps nothing, the peak of `fast` at
+# 1920x1080 on one thread came to 1.030 to 1.035 times the tensors' sum in float32, and to 1.05 to 1.07 in bfloat16,
+# with three builds of torch.
+BESIDE = {torch.float32: 1.033, torch.bfloat16: 1.06}
 # What that allocator keeps: in 20 runs of an earlier `fast` the peak came to 1.09 to 1.25 times the sum in float32, and
 # to 1.21 to 1.45 times in bfloat16.
 KEPT = 1.28
@@ -52,11 +52,12 @@ def estimate_memory(
         frame = torch.empty(1, canvas.rows, canvas.columns, 3).permute(0, 3, 1, 2)
         ring.put(0, model.encode(frame, canvas.area))
         held = ring.latent(0)
-        model.encode(frame, canvas.area)
+        following = model.encode(frame, canvas.area)
+        motions = model.match(held, following), model.match(held, following)
+        del following
         z = model.attend(Window((held.core,) * config.window, held.core))
         assert z.sharp is not None
         assert z.middle is not None
-        motions = model.match(held, held), model.match(held, held)
         before, encoding = live.now, live.restart()
         sharp = model.generate_sharp(z.sharp, (held, held, held), motions, tile)
         of_sharp, between = live.restart() - before, live.now

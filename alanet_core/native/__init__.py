@@ -160,6 +160,7 @@ def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Setting
     flow = torch.empty(pairs, 4, height, width)
     count = len(earlier)
     if _rehearsing():
+        torch.empty(_scratch(2 * pairs, height, width), dtype=torch.uint8)  # held for a moment, so that it is counted
         return flow
     error = library.alanet_search(
         pairs,
@@ -176,3 +177,10 @@ def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Setting
         msg = f"no memory to search motion in {pairs} pairs of {width}x{height} pixels"
         raise MemoryError(msg)
     return flow
+
+
+def _scratch(sheets: int, height: int, width: int) -> int:
+    """Bytes that `alanet_search` allocates: three padded planes, what it knows of patches, flows of coarser levels."""
+    planes = 3 * 4 * (height + 16) * (width + 16)
+    patches = (24 + 2 * 32) * -(-height // 4) * -(-width // 4)
+    return sheets * (planes + patches + 2 * 4 * height * width // 3)

@@ -14,11 +14,16 @@ from alanet_core.memory import KEPT
 MEASURE = """
 import re, sys, torch, alanet_core as alanet
 model = alanet.load("fast", precision=sys.argv[1], device="cpu")
-stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
+
+def run(frame):
+    stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
+    for _ in range(3):
+        stream.push(frame)
+
+run(torch.rand(3, 64, 64))  # so that what is read of libraries does not count
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
-before, frame = peak(), torch.rand(3, 1080, 1920)
-for _ in range(3):
-    stream.push(frame)
+before = peak()
+run(torch.rand(3, 1080, 1920))
 print(before, peak())
 """
 
@@ -50,7 +55,7 @@ def test_where_the_allocator_keeps_nothing_the_tensors_are_all_there_is(precisio
 
 def test_strips_of_a_picture_take_less_than_the_whole() -> None:
     fast = presets()["fast"].config
-    whole, strips = (estimate_memory(fast, 352, 640, tile=tile) for tile in (0, 128))
+    whole, strips = (estimate_memory(fast, 352, 640, tile=tile) for tile in (0, 64))
     assert strips < 0.75 * whole
 
 

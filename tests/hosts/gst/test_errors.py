@@ -183,7 +183,7 @@ def test_every_property_is_described_and_has_the_cores_default() -> None:
     element = Gst.ElementFactory.make("alanet", None)
     own = [p for p in element.list_properties() if p.owner_type.name == "Alanet"]
     assert {p.name for p in own} == {"model", "mode", "device", "precision", "allow-untrained", "scene-threshold",
-                                     "scene-mode", "tile", "qos", "latency-budget", "stats"}  # fmt: skip
+                                     "scene-mode", "tile", "low-latency", "qos", "latency-budget", "stats"}  # fmt: skip
     assert all(p.blurb and p.nick and p.nick[0].isupper() for p in own)
     assert element.get_property("scene-threshold") == alanet.StreamConfig.scene_threshold
     from alanet_gst import settings

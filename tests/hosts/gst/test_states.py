@@ -89,8 +89,8 @@ def test_a_setting_made_while_it_runs_waits_for_the_next_start(
 
 def test_a_size_is_warmed_up_once(harness: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     timed: list[object] = []
-    real = engine._time_of_one
-    monkeypatch.setattr(engine, "_time_of_one", lambda *a: (timed.append(a), real(*a))[1])
+    real = engine._cost_of_one
+    monkeypatch.setattr(engine, "_cost_of_one", lambda *a, **k: (timed.append(a), real(*a, **k))[1])
     h = harness().start()
     for width in (32, 16, 32, 16):
         h.set_src_caps_str(f"video/x-raw,format=GRAY8,width={width},height=8,framerate=25/1")
