@@ -10,7 +10,8 @@
         ...
 
 Frames, shapes and names: `alanet_core.latent`. Importing touches no device, and changes no global setting but
-one of OpenMP's where torch is not loaded yet (`alanet_core._patience`).
+one of OpenMP's where torch is not loaded yet (`alanet_core._patience`). The first stream on a CPU lets glibc keep free
+memory (`alanet_core.streaming.heap`).
 """
 
 from alanet_core import _patience  # noqa: F401, I001  # before all that brings torch

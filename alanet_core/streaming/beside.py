@@ -1,4 +1,5 @@
-"""Two works at a time on a CPU, each on half of the threads: the two generators of a pair need nothing of each other.
+"""Two works at a time on a CPU, each on half of the threads: the two generators of a pair need nothing of each other,
+nor does a frame's encoding need its motion.
 
 Threads that share a layer wait for each other at its end, and a small network has a hundred layers and kernels a pair.
 Side by side they meet once.
