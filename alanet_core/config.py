@@ -36,6 +36,7 @@ class ModelConfig:
     taps: for "guided": places of the filter along a pixel's motion, in fractions of the way from frame to frame.
     detail: for "guided": features that reach the last convolutions, which see the picture folded by `fold`.
     sharp_head, middle_head: for "guided": widths of the last convolutions before the picture.
+    restore: for "guided": widths of the passes that undo what is left of the blur, () for none.
     last: for "guided": size of the very last convolution of each, and of those that correct the motion.
     """
 
@@ -51,6 +52,7 @@ class ModelConfig:
     sharp_head: tuple[int, ...] = ()
     middle_head: tuple[int, ...] = ()
     last: int = 3
+    restore: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.window < 1 or self.window % 2 == 0:

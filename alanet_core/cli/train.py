@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -41,6 +42,10 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     start.add_argument("--resume", action="store_true", help="go on with the run in OUT, with its own settings")
     start.add_argument("--init", type=Path, help="begin with these weights (.safetensors)")
     start.add_argument("--config", metavar="PRESET", default="fine", help="begin untrained in this preset's shape")
+    parser.add_argument(
+        "--restore", type=int, nargs="+", metavar="WIDTH", help="with --init: add passes that undo blur, untrained"
+    )
+    parser.add_argument("--part", choices=("all", "restore"), help="train these weights alone (all)")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn at random")
     parser.add_argument("--batch", type=int, help="samples a step")
     parser.add_argument("--size", type=int, help="height and width of a sample, in pixels")
@@ -48,7 +53,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--perceptual", type=float, help="weight of the second term of eq. 8")
     parser.add_argument("--all-blurred", type=int, help="so many steps at the start with no frame left sharp")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of the convolutions while training")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="of the convolutions while training (bf16 where the device has it)",
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
     parser.add_argument("--deterministic", action="store_true", help="the same run twice gives the same weights (CPU)")
     parser.add_argument("--nice", type=int, default=0, help="lower the priority by this much, 19 at most")
@@ -116,10 +125,11 @@ def _begin(args: argparse.Namespace, device: "torch.device") -> "TrainState":
             )
         return load_state(args.out, device)
     model = _network(args)
-    return begin(model.to(device), _settings(args, model))
+    model = model.to(device)
+    return begin(model, _settings(args, model))
 
 
-_SETTINGS = ("batch", "size", "rate", "perceptual", "all_blurred", "precision")
+_SETTINGS = ("batch", "size", "rate", "perceptual", "all_blurred", "precision", "part")
 
 
 def _network(args: argparse.Namespace) -> "Alanet":
@@ -128,9 +138,13 @@ def _network(args: argparse.Namespace) -> "Alanet":
     from alanet_core import checkpoint
     from alanet_core.model import Alanet
     from alanet_core.presets import presets
+    from alanet_core.training.state import with_passes
 
     if args.init is not None:
-        return checkpoint.restore(args.init, "training")
+        model = checkpoint.restore(args.init, "training")
+        return with_passes(model, tuple(args.restore), args.seed) if args.restore else model
+    if args.restore:
+        raise ConfigError(must("restore", "used with --init", "no --init", "give the weights that it is added to"))
     known = presets()
     if args.config not in known:
         raise ConfigError(must("config", f"one of {', '.join(known)}", args.config, "see `alanet models`"))
@@ -140,15 +154,21 @@ def _network(args: argparse.Namespace) -> "Alanet":
 
 
 def _settings(args: argparse.Namespace, model: "Alanet") -> "TrainConfig":
+    import torch
+
+    from alanet_core.presets import find_dtype
     from alanet_core.training.samples import SampleConfig
     from alanet_core.training.settings import TrainConfig
     from alanet_core.training.step import frames_for
 
     given = {name: getattr(args, name) for name in _SETTINGS if name != "size" and getattr(args, name) is not None}
+    given.setdefault("precision", "bf16" if find_dtype("auto", model.device) == torch.bfloat16 else "fp32")
     size = SampleConfig().size if args.size is None else args.size
     if size < 1 or size % model.config.multiple:
         raise ConfigError(must("size", f"a multiple of {model.config.multiple}", size, "use 128"))
     samples = SampleConfig(frames=frames_for(model.config), size=size)
+    if args.part == "restore":  # a picture without blur teaches the passes nothing
+        samples = dataclasses.replace(samples, sharp_share=0.0)
     # Trained weights are worth keeping: measured, an average that left them at once lost 0.3 dB in 33 steps.
     head_start = 0 if args.init is None else HEAD_START
     return TrainConfig(

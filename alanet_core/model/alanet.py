@@ -10,6 +10,7 @@ from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
 from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
 from alanet_core.model.light import pyramid
+from alanet_core.model.restore import Restore
 from alanet_core.model.search import search
 
 _GENERATORS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
@@ -32,6 +33,7 @@ class Alanet(nn.Module):
         self.attention = LatentAttention(config)
         sharp, middle = _GENERATORS[config.fusion]
         self.sharp, self.middle = sharp(config), middle(config)
+        self.restore = Restore(config) if config.restore else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
 
     @property
@@ -85,10 +87,18 @@ class Alanet(nn.Module):
         gives for the first two of them, and for the last two. tile: rows made at a time, to save memory; 0 for all;
         changes no pixel.
         """
+        if self.restore is not None:
+            assert isinstance(self.sharp, GuidedSharp)
+            traced = self.sharp.trace(z, frames, motions, tile=tile)
+            return self.restore(traced.picture, traced.scene, tile)[-1]
         picture: Tensor = self.sharp(z, frames, motions, tile)
         return picture
 
     def generate_middle(self, z: Tensor, frames: tuple[Latent, Latent], motion: Tensor, tile: int = 0) -> Tensor:
         """G for time n + 1/2 -> [B, 3, H, W] float32. frames: n, n+1; motion: what `match` gives for them."""
+        if self.restore is not None:
+            assert isinstance(self.middle, GuidedMiddle)
+            traced = self.middle.trace(z, frames, motion, tile=tile)
+            return self.restore(traced.picture, traced.scene, tile)[-1]
         picture: Tensor = self.middle(z, frames, motion, tile)
         return picture

@@ -52,11 +52,13 @@ class Traced(NamedTuple):
 
     picture: [B, 3, H, W] float32. flows: pairs of flows [B, 4, h, w] by level, coarsest first; the last is where the
     last convolutions work. blurred: [B, frames] float32, for each frame the logit of its being blurred, earliest first.
+    scene: what the picture was made of.
     """
 
     picture: Tensor
     flows: list[Tensor]
     blurred: Tensor
+    scene: Scene
 
 
 class GuidedLevel(nn.Module):
@@ -240,7 +242,7 @@ class GuidedSharp(nn.Module):
         folded = self.path.unfold(_with(z, told, smeared))
         del z
         scene = self.path.scene((previous, own, following), finest, folded, told[:, 1:2])
-        return Traced(_picture(scene, self.head, tile), flows, blurred)
+        return Traced(_picture(scene, self.head, tile), flows, blurred, scene)
 
 
 class GuidedMiddle(nn.Module):
@@ -286,7 +288,7 @@ class GuidedMiddle(nn.Module):
         folded = self.path.unfold(_with(z, told))
         del z
         scene = self.path.scene((own, None, following), finest, folded, told)
-        return Traced(_picture(scene, self.head, tile), flows, blurred)
+        return Traced(_picture(scene, self.head, tile), flows, blurred, scene)
 
 
 def _picture(scene: Scene, head: Head, tile: int) -> Tensor:

@@ -10,15 +10,16 @@ from alanet_core.model.kept import kept
 @kept
 def _line(count: int, first: float, step: int, size: int, device: torch.device) -> Tensor:
     """The places first, first + step ... as `sample` counts them on an axis of so many pixels: [count] float32."""
-    return (step * torch.arange(count, device=device, dtype=torch.float32) + first) * _unit(size) - 1
+    return (step * torch.arange(count, device=device, dtype=torch.float32) + first) * unit(size) - 1
 
 
 @kept
-def _numbers(values: tuple[float, ...], device: torch.device) -> Tensor:
+def numbers(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """The numbers as a tensor, float32."""
     return torch.tensor(values, device=device)
 
 
-def _unit(size: int) -> float:
+def unit(size: int) -> float:
     """A pixel, as `sample` counts it on an axis of so many pixels: from -1 to 1."""
     return 2 / max(size - 1, 1)
 
@@ -40,8 +41,8 @@ def places(flow: Tensor, x: Tensor, *, top: int = 0, side: int = 1) -> Tensor:
     of_cells = torch.unflatten(flow, 0, (-1, side**2))
     columns = [_line(width, column, side, x.shape[3], x.device) for _ in range(side) for column in range(side)]
     rows = [_line(height, top + row, side, x.shape[2], x.device) for row in range(side) for _ in range(side)]
-    along_x = of_cells[:, :, 0] * _unit(x.shape[3]) + torch.stack(columns)[:, None, :]
-    along_y = of_cells[:, :, 1] * _unit(x.shape[2]) + torch.stack(rows)[:, :, None]
+    along_x = of_cells[:, :, 0] * unit(x.shape[3]) + torch.stack(columns)[:, None, :]
+    along_y = of_cells[:, :, 1] * unit(x.shape[2]) + torch.stack(rows)[:, :, None]
     return torch.stack((along_x, along_y), -1).flatten(0, 1)
 
 
@@ -90,8 +91,8 @@ def sample_along(x: Tensor, velocity: Tensor, fractions: tuple[float, ...], begi
     at fractions of it.
     """
     batch, _, height, width = velocity.shape
-    steps = _numbers(fractions, x.device)[:, None, None, None]
-    span = torch.stack((velocity[:, 0] * _unit(x.shape[3]), velocity[:, 1] * _unit(x.shape[2])), -1)
+    steps = numbers(fractions, x.device)[:, None, None, None]
+    span = torch.stack((velocity[:, 0] * unit(x.shape[3]), velocity[:, 1] * unit(x.shape[2])), -1)
     # Not addcmul: it rounds once or twice as the place in memory has it, so that strips would differ from the whole.
     where = begin[:, None] + span[:, None] * steps  # [B, fractions, h, w, 2]
     planes = x[:, None].expand(batch, len(fractions), *x.shape[1:])

@@ -4,10 +4,13 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from alanet_core.errors import ConfigError, must
 from alanet_core.training.samples import SampleConfig
+
+Part = Literal["all", "restore"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +23,12 @@ class TrainConfig:
 
     batch: samples a step. rate: of AdamW, after `warm_up` steps; constant, until over the last `cool_down` of a
     session (a share of its budget) it falls to a fiftieth by a cosine. clip: largest norm of a gradient. average:
-    decay of the moving average of weights, which is what ships. head_start: how many steps the first weights count
-    for in it: 0 where they are random, so that the average leaves them quickly. perceptual: weight of the second term
-    of eq. 8. all_blurred: steps at the start in which no frame is left sharp. precision: of convolutions while
-    training. reuse: how often each sample is drawn. pool: how many samples are kept. deterministic: the same run twice
-    gives the same numbers; on a CPU only.
+    decay of the moving average of weights, which is what ships. head_start: how many steps the first weights count for
+    in it: 0 where they are random, so that the average leaves them quickly. perceptual: weight of the second term of
+    eq. 8. all_blurred: steps at the start in which no frame is left sharp. precision: of convolutions while training.
+    part: "restore" to leave all weights as they are but those of the passes that undo what is left of the blur; a
+    picture that comes to them is then made without gradients. reuse: how often each sample is drawn. pool: how many
+    samples are kept. deterministic: the same run twice gives the same numbers; on a CPU only.
     """
 
     seed: int = 0
@@ -39,6 +43,7 @@ class TrainConfig:
     perceptual: float = 0.0
     all_blurred: int = 0
     precision: Literal["fp32", "bf16"] = "bf16"
+    part: Part = "all"
     reuse: float = 4.0
     pool: int = 1024
     deterministic: bool = False
@@ -57,6 +62,8 @@ class TrainConfig:
             raise ConfigError(must("clip", "above 0", self.clip, "use 0.3"))
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(must("precision", "fp32 or bf16 for training", self.precision, "use bf16"))
+        if self.part not in PARTS:
+            raise ConfigError(must("part", f"one of {', '.join(PARTS)}", self.part, "use all"))
         if self.all_blurred < 0:
             raise ConfigError(must("all_blurred", "0 or more", self.all_blurred, "use 400"))
         if self.reuse < 1:

@@ -4,6 +4,7 @@ Nothing is pickled; the file appears whole or not at all, so a run can be stoppe
 """
 
 import copy
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from alanet_core.config import ModelConfig
-from alanet_core.errors import WeightsError, must
+from alanet_core.errors import ConfigError, WeightsError, must
 from alanet_core.model import Alanet
 from alanet_core.model.smear import Blurred
 from alanet_core.training.settings import TrainConfig
@@ -47,16 +48,32 @@ class TrainState:
 
 
 def begin(model: Alanet, config: TrainConfig) -> TrainState:
-    """A run at step 0, from a network on its device in float32."""
-    model = model.to(memory_format=torch.channels_last).train().requires_grad_(True)  # type: ignore[call-overload]
+    """A run at step 0, from a network on its device in float32. Raises ConfigError where it lacks the part to train."""
+    model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False)
-    judges = {id(p) for module in model.modules() if isinstance(module, Blurred) for p in module.parameters()}
+    part = model if config.part == "all" else model.restore
+    if part is None:
+        raise ConfigError(must("part", "one that the network has", config.part, "add it with --restore 32 32 32"))
+    model.requires_grad_(False)
+    part.requires_grad_(True)
+    judges = {id(p) for module in part.modules() if isinstance(module, Blurred) for p in module.parameters()}
     groups = [
-        {"params": [p for p in model.parameters() if (id(p) in judges) == quick], "pace": QUICK if quick else 1.0}
+        {"params": [p for p in part.parameters() if (id(p) in judges) == quick], "pace": QUICK if quick else 1.0}
         for quick in (False, True)
     ]
+    groups = [group for group in groups if group["params"]]
     optimizer = torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
     return TrainState(model, average, optimizer, config)
+
+
+def with_passes(model: Alanet, widths: tuple[int, ...], seed: int) -> Alanet:
+    """The same network with passes that undo blur, which change nothing yet, in place of those that it has."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        grown = Alanet(dataclasses.replace(model.config, restore=widths), model.name)
+    kept = {name: x for name, x in model.state_dict().items() if not name.startswith("restore.")}
+    grown.load_state_dict({**grown.state_dict(), **kept})
+    return grown
 
 
 def save_state(folder: Path, state: TrainState) -> None:

@@ -48,10 +48,12 @@ class Made:
     """What a network makes of a sample: sharp [B,2,3,H,W] of frames r and r+1, middle [B,3,H,W] between them.
 
     to_sharp, to_middle: what led there (to_sharp with both frames in one batch); None for a network that has no flows.
+    before: both as they were before each of the passes that undo blur, if there are any.
     """
 
     sharp: Tensor
     middle: Tensor
+    before: tuple[tuple[Tensor, Tensor], ...]
     to_sharp: Traced | None
     to_middle: Traced | None
 
@@ -78,25 +80,31 @@ def forward_middle(model: Alanet, inputs: Tensor, told: Tensor | None = None) ->
     before, between, after = (model.match(latents[k], latents[k + 1]) for k in range(n - 1, n + 2))
     motions = torch.cat((before, between)), torch.cat((between, after))
     threes = None if told is None else _stacked(told, [slice(n - 1, n + 2), slice(n, n + 3)])
-    sharp, to_sharp = _traced(model.sharp, threes, z, (previous, _join(*own), following), motions)
+    sharps, to_sharp = _traced(model, model.sharp, z, (previous, _join(*own), following), motions, told=threes)
     window = Window((own[0].core,) * model.config.window, own[1].core)
     z = model.attend(window, sharp=False).middle
     assert z is not None
-    middle, to_middle = _traced(model.middle, None if told is None else told[:, n : n + 2], z, own, between)
-    return Made(torch.stack((sharp[:batch], sharp[batch:]), 1), middle, to_sharp, to_middle)
+    pair_told = None if told is None else told[:, n : n + 2]
+    middles, to_middle = _traced(model, model.middle, z, own, between, told=pair_told)
+    forms = list(zip((torch.stack((x[:batch], x[batch:]), 1) for x in sharps), middles, strict=True))
+    return Made(*forms[-1], tuple(forms[:-1]), to_sharp, to_middle)
 
 
 def _traced(
+    model: Alanet,
     generator: nn.Module,
-    told: Tensor | None,
     z: Tensor,
     frames: tuple[Latent, ...],
     motion: Tensor | tuple[Tensor, Tensor],
-) -> tuple[Tensor, Traced | None]:
+    *,
+    told: Tensor | None,
+) -> tuple[list[Tensor], Traced | None]:
+    """The picture, after each pass that undoes blur as well, and what led to it."""
     if isinstance(generator, GuidedSharp | GuidedMiddle):
         traced = generator.trace(z, frames, motion, told=told)  # type: ignore[arg-type]  # each with its own
-        return traced.picture, traced
-    return generator(z, frames, motion), None
+        passes = model.restore(traced.picture, traced.scene) if model.restore else []
+        return [traced.picture, *passes], traced
+    return [generator(z, frames, motion)], None
 
 
 def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
@@ -118,11 +126,16 @@ def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
         verdict = verdict_loss(made.to_sharp.blurred, *(_stacked(x, threes) for x in (batch.blurred, batch.visible)))
         pair = slice(n, n + 2)
         verdict = verdict + verdict_loss(made.to_middle.blurred, batch.blurred[:, pair], batch.visible[:, pair])
-    pairs = (made.sharp.flatten(0, 1), wanted.flatten(0, 1)), (made.middle, middle)
-    bands = [perceptual * pyramid_distance(*pair) if perceptual else 0.0 for pair in pairs]
-    return Losses(
-        sharp=sharp_loss(*pairs[0]) + bands[0], middle=middle_loss(*pairs[1]) + bands[1], flow=flow, verdict=verdict
-    )
+    # No pass hands gradients to what comes before it: each has the same target of its own.
+    forms = [
+        (sharp_loss(sharp.flatten(0, 1), wanted.flatten(0, 1)), middle_loss(between, middle))
+        for sharp, between in (*made.before, (made.sharp, made.middle))
+    ]
+    of_sharp, of_middle = (torch.stack(losses).mean() for losses in zip(*forms, strict=True))
+    if perceptual:
+        of_sharp = of_sharp + perceptual * pyramid_distance(made.sharp.flatten(0, 1), wanted.flatten(0, 1))
+        of_middle = of_middle + perceptual * pyramid_distance(made.middle, middle)
+    return Losses(sharp=of_sharp, middle=of_middle, flow=flow, verdict=verdict)
 
 
 def verdict_loss(logits: Tensor, blurred: Tensor, visible: Tensor) -> Tensor:

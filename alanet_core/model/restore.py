@@ -1,0 +1,227 @@
+"""What has been seen, told back: passes that bring a picture nearer to the one which, smeared anew, gives the frame.
+
+The blur of a frame is the mean of the scene along its motion while the shutter was open (eq. 7), and that motion is
+known. So a picture can be checked: smeared along it, it must give what was seen, and where it does not, the rest says
+what is still missing. Each pass smears the picture, takes the rest, and looks at both along every pixel's path; small
+convolutions then say how much of what is seen there is to be added. It is the descent of Landweber (1951), whose step
+is the rest smeared once more, unrolled, with steps that are learnt (Adler & Oektem, "Solving ill-posed inverse problems
+using iterative deep neural networks", 2017). Places are counted in parts of the motion, so one rule serves all speeds.
+
+`Trail` in `alanet_core.native.restore` does in C what is done here around the convolutions.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from alanet_core.config import ModelConfig
+from alanet_core.model.blocks import conv, zero
+from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
+from alanet_core.model.fine import CHANGE_SCALE, Scene, grown
+from alanet_core.model.light import brightness
+from alanet_core.model.motion import numbers, places, sample, unit, warp
+from alanet_core.model.strips import Strip, by_strips
+
+EXPOSURE = tuple((k - 5) / 8 for k in range(11))
+"""When the frames were taken of which a blurred one is the mean (eq. 7), in intervals from frame to frame."""
+
+_AHEAD = (0.1, 0.25, 0.4, 0.55, 0.7, 0.9, 1.2, 1.5)
+PLACES = (*(-t for t in reversed(_AHEAD)), *_AHEAD)
+"""Where on its path a pixel is looked at, in intervals: densest within half an exposure and around its end."""
+
+_LEAST = 0.05  # a share of blur below this is none
+_VELOCITY_SCALE = 4.0  # brings velocities of a few pixels to the size of features
+_MOST_BEND = 4.0  # pixels per interval squared; a path that bends more is a flow that is wrong
+_FILTERED = 2 * len(PLACES) + 2  # what is weighed: the picture and the rest at all places, the rest smeared, the rest
+_SEEN = _FILTERED + 9  # and what else a pass sees
+
+
+@dataclass(frozen=True)
+class Trail:
+    """The path of every pixel: at time t, in intervals from the picture's own, it is at p + velocity t + bend t^2.
+
+    velocity, bend: [B, cells, h, w, 2], in the units of `sample`. begin: p itself, [1, cells, h, w, 2].
+    pixels: the velocity in pixels, [B, cells, 2, h, w]. All of them in cells of `side` x `side` pixels.
+    """
+
+    begin: Tensor
+    velocity: Tensor
+    bend: Tensor
+    pixels: Tensor
+    side: int
+
+    def at(self, times: tuple[float, ...], strip: Strip) -> Tensor:
+        """Where the pixels of a strip are at those times, as `sample` reads it: [B, cells, times, h, w, 2]."""
+        rows = strip.at(self.side)
+        begin, velocity, bend = (x[:, :, None, rows] for x in (self.begin, self.velocity, self.bend))
+        t = numbers(times, begin.device)[:, None, None, None]
+        return begin + velocity * t + bend * (t * t)
+
+    def along(self, planes: Tensor, times: tuple[float, ...], strip: Strip) -> Tensor:
+        """Planes [B, C, H, W] at those times: [B, cells, C, times, h, w] float32."""
+        where = self.at(times, strip)
+        found = sample(planes, where.flatten(1, 3))
+        return found.view(*found.shape[:2], *where.shape[1:5]).transpose(1, 2)
+
+    def smeared(self, plane: Tensor, strip: Strip) -> Tensor:
+        """A plane's mean along the exposure, as cells: [B * cells, 1, h, w]."""
+        return self.along(plane, EXPOSURE, strip).mean(3).flatten(0, 1)
+
+    def of(self, wanted: Tensor) -> "Trail":
+        """Those of some pictures of a batch; wanted: [B] bool."""
+        return Trail(self.begin, self.velocity[wanted], self.bend[wanted], self.pixels[wanted], self.side)
+
+
+def trail(flow: Tensor, pace: float, side: int) -> Trail:
+    """flow: [B, 4, H, W] float32, pixels: to where things are 1 / pace of an interval before and after."""
+    batch, _, height, width = flow.shape
+    earlier, later = flow[:, :2], flow[:, 2:]
+    velocity = pace / 2 * (later - earlier)
+    bend = (pace**2 / 2 * (later + earlier)).clamp(-_MOST_BEND, _MOST_BEND)
+    here = flow.new_zeros(1, 2, height, width)
+    scale = flow.new_tensor([unit(width), unit(height)])
+
+    def as_units(x: Tensor) -> Tensor:
+        return torch.unflatten(cells(x, side), 0, (batch, -1)).permute(0, 1, 3, 4, 2) * scale
+
+    return Trail(
+        begin=places(cells(here, side), flow, side=side)[None],
+        velocity=as_units(velocity),
+        bend=as_units(bend),
+        pixels=torch.unflatten(cells(velocity, side), 0, (batch, -1)),
+        side=side,
+    )
+
+
+class Pass(nn.Module):
+    """What is seen along the paths [B, cells * _SEEN, h, w] -> weights of what is filtered, and a correction."""
+
+    reach = 2  # cells on either side that a place depends on
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.first = conv(side**2 * _SEEN, width, 1)
+        self.second, self.third = conv(width, width), conv(width, width)
+        self.last = conv(width, side**2 * (_FILTERED + 3), 1)
+        zero(self.last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first.active(x)
+        x = x + self.second.active(x)
+        x = x + self.third.active(x)
+        out: Tensor = self.last(x)
+        return out
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What is known of a picture, whichever pass it is in. All rows of it, float32.
+
+    seen: [B, 1, H, W], the brightness of the frame that was filmed. moved: [B, 2, H, W], that of the neighbours, moved
+    into place. share: [B, 1], how far the frame is blurred, 0 to 1.
+    """
+
+    seen: Tensor
+    moved: Tensor
+    trail: Trail
+    share: Tensor
+
+
+class Restore(nn.Module):
+    """The passes of a network, for both of its pictures the same ones."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.passes = nn.ModuleList(Pass(width, config.fold) for width in config.restore)
+
+    def __call__(self, picture: Tensor, scene: Scene, tile: int = 0) -> list[Tensor]:
+        """As `forward`, typed."""
+        passes: list[Tensor] = super().__call__(picture, scene, tile)
+        return passes
+
+    def forward(self, picture: Tensor, scene: Scene, tile: int = 0) -> list[Tensor]:
+        """The picture [B, 3, H, W] float32 after each pass, the last one last.
+
+        scene: what it was made of. tile: rows at a time, 0 for all; changes no pixel. A picture of a scene that is not
+        blurred comes back as it is, to the bit; on a CPU it costs nothing.
+        """
+        share = _share(scene)
+        wanted = share[:, 0] > 0
+        if share.device.type != "cpu" or wanted.all():  # a GPU would have to be waited for
+            return self._restored(picture, _evidence(scene, share), tile)
+        if not wanted.any():
+            return [picture.detach()] * len(self.passes)
+        known = _evidence(scene, share)
+        parts = _Evidence(known.seen[wanted], known.moved[wanted], known.trail.of(wanted), share[wanted])
+        made = []
+        for part in self._restored(picture[wanted], parts, tile):
+            made.append(picture.detach().clone())
+            made[-1][wanted] = part
+        return made
+
+    def _restored(self, picture: Tensor, known: _Evidence, tile: int) -> list[Tensor]:
+        made = []
+        for each in self.passes:
+            assert isinstance(each, Pass)
+            picture = _passed(each, picture.detach(), known, tile)
+            made.append(picture)
+        return made
+
+
+def _share(scene: Scene) -> Tensor:
+    """How far a picture is blurred, [B, 1]: the middle one as far as both of its neighbours are."""
+    share = scene.gates.detach().float().prod(1, keepdim=True)
+    return torch.where(share < _LEAST, 0, share)
+
+
+@torch.no_grad()
+def _evidence(scene: Scene, share: Tensor) -> _Evidence:
+    flow = grown(scene.flow.detach(), scene.a.pixels.shape[3])
+    moved = torch.cat((warp(scene.a.light[0], flow[:, :2]), warp(scene.b.light[0], flow[:, 2:])), 1)
+    if scene.own is None:
+        return _Evidence(moved.mean(1, keepdim=True), moved, trail(flow, 2.0, scene.side), share)
+    return _Evidence(scene.own.light[0], moved, trail(flow, 1.0, scene.side), share)
+
+
+def _passed(judge: Pass, picture: Tensor, known: _Evidence, tile: int) -> Tensor:
+    """The picture after one more pass."""
+    path, height = known.trail, picture.shape[2]
+    light = brightness(picture)
+
+    def rest(strip: Strip) -> Tensor:
+        return known.seen[:, :, strip.at(1)] - joined(path.smeared(light, strip), path.side)
+
+    with torch.no_grad():
+        both = torch.cat((light, by_strips(rest, height, tile=tile, margin=0, grid=path.side)), 1)
+
+    def step(strip: Strip) -> Tensor:
+        filtered, others = _look(picture, both, known, strip)
+        out = judge(as_channels(torch.cat((filtered, others), 1), path.side, judge.first.weight))
+        weights, correction = torch.split(as_cells(out, path.side), [_FILTERED, 3], 1)
+        more = ((weights * filtered).sum(1, keepdim=True) + correction) / CHANGE_SCALE
+        gate = for_cells(known.share[:, :, None, None], path.side)
+        return picture[:, :, strip.at(1)] + joined(gate * more, path.side)
+
+    return by_strips(step, height, tile=tile, margin=path.side * judge.reach, grid=path.side)
+
+
+@torch.no_grad()
+def _look(picture: Tensor, both: Tensor, known: _Evidence, strip: Strip) -> tuple[Tensor, Tensor]:
+    """As cells of a strip: CHANGE_SCALE times what is filtered, and what else is known.
+
+    both: [B, 2, H, W], the picture's brightness and the rest.
+    """
+    path, rows = known.trail, strip.at(1)
+    here, left = cells(both[:, :1, rows], path.side), cells(both[:, 1:, rows], path.side)
+    of_picture, of_rest = path.along(both, PLACES, strip).flatten(0, 1).unbind(1)
+    filtered = CHANGE_SCALE * torch.cat((of_picture - here, of_rest, path.smeared(both[:, 1:], strip), left), 1)
+    velocity = path.pixels[:, :, :, strip.at(path.side)].flatten(0, 1)
+    speed = velocity.square().sum(1, keepdim=True).sqrt()
+    others = (
+        CHANGE_SCALE * (cells(torch.cat((known.seen, known.moved), 1)[:, :, rows], path.side) - here),
+        cells(picture[:, :, rows], path.side),
+        torch.asinh(velocity / _VELOCITY_SCALE),
+        torch.log1p(speed),
+    )
+    return filtered, torch.cat(others, 1)
