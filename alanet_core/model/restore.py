@@ -196,9 +196,9 @@ def _passed(judge: Pass, picture: Tensor, known: _Evidence, tile: int) -> Tensor
         both = torch.cat((light, by_strips(rest, height, tile=tile, margin=0, grid=path.side)), 1)
 
     def step(strip: Strip) -> Tensor:
-        filtered, others = _look(picture, both, known, strip)
-        out = judge(as_channels(torch.cat((filtered, others), 1), path.side, judge.first.weight))
-        weights, correction = torch.split(as_cells(out, path.side), [_FILTERED, 3], 1)
+        inputs = as_channels(_look(picture, both, known, strip), path.side, judge.first.weight)
+        weights, correction = torch.split(as_cells(judge(inputs), path.side), [_FILTERED, 3], 1)
+        filtered = as_cells(inputs, path.side)[:, :_FILTERED]
         more = ((weights * filtered).sum(1, keepdim=True) + correction) / CHANGE_SCALE
         gate = for_cells(known.share[:, :, None, None], path.side)
         return picture[:, :, strip.at(1)] + joined(gate * more, path.side)
@@ -207,21 +207,18 @@ def _passed(judge: Pass, picture: Tensor, known: _Evidence, tile: int) -> Tensor
 
 
 @torch.no_grad()
-def _look(picture: Tensor, both: Tensor, known: _Evidence, strip: Strip) -> tuple[Tensor, Tensor]:
-    """As cells of a strip: CHANGE_SCALE times what is filtered, and what else is known.
+def _look(picture: Tensor, both: Tensor, known: _Evidence, strip: Strip) -> Tensor:
+    """What a pass sees of a strip, as cells: [B * cells, _SEEN, h, w]; what is filtered comes first.
 
     both: [B, 2, H, W], the picture's brightness and the rest.
     """
     path, rows = known.trail, strip.at(1)
     here, left = cells(both[:, :1, rows], path.side), cells(both[:, 1:, rows], path.side)
-    of_picture, of_rest = path.along(both, PLACES, strip).flatten(0, 1).unbind(1)
-    filtered = CHANGE_SCALE * torch.cat((of_picture - here, of_rest, path.smeared(both[:, 1:], strip), left), 1)
+    along = path.along(both, PLACES, strip).flatten(0, 1)
+    along = torch.cat((along[:, :1] - here[:, :, None], along[:, 1:]), 1).transpose(1, 2).flatten(1, 2)
+    known_there = cells(torch.cat((known.seen, known.moved), 1)[:, :, rows], path.side) - here
+    changes = CHANGE_SCALE * torch.cat((along, path.smeared(both[:, 1:], strip), left, known_there), 1)
     velocity = path.pixels[:, :, :, strip.at(path.side)].flatten(0, 1)
     speed = velocity.square().sum(1, keepdim=True).sqrt()
-    others = (
-        CHANGE_SCALE * (cells(torch.cat((known.seen, known.moved), 1)[:, :, rows], path.side) - here),
-        cells(picture[:, :, rows], path.side),
-        torch.asinh(velocity / _VELOCITY_SCALE),
-        torch.log1p(speed),
-    )
-    return filtered, torch.cat(others, 1)
+    colours = cells(picture[:, :, rows], path.side)
+    return torch.cat((changes, colours, torch.asinh(velocity / _VELOCITY_SCALE), torch.log1p(speed)), 1)
