@@ -27,9 +27,9 @@ def for_cells(x: Tensor, side: int) -> Tensor:
     return x[:, None].expand(-1, side * side, *x.shape[1:]).flatten(0, 1)
 
 
-def as_channels(x: Tensor, side: int, features: Tensor) -> Tensor:
-    """Cells [B * side * side, C, h, w] -> [B, side * side * C, h, w] beside `features`, in their dtype and layout."""
-    together = x.reshape(-1, side * side * x.shape[1], *x.shape[2:]).to(features.dtype)
+def as_channels(x: Tensor, side: int, dtype: torch.dtype) -> Tensor:
+    """Cells [B * side * side, C, h, w] -> [B, side * side * C, h, w] in the dtype and layout of features."""
+    together = x.reshape(-1, side * side * x.shape[1], *x.shape[2:]).to(dtype)
     return together.contiguous(memory_format=torch.channels_last)
 
 

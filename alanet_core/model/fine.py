@@ -188,7 +188,7 @@ def _flow(scene: Scene, strip: Strip) -> Tensor:
 def _inputs(scene: Scene, seen: Tensor, strip: Strip) -> Tensor:
     """Beside what is seen: of what was unfolded for the whole picture, a strip."""
     features = unfold(scene.folded[:, :, strip.at(scene.side * scene.unfolds)], scene.unfolds)
-    return torch.cat((features, as_channels(seen, scene.side, features)), 1)
+    return torch.cat((features, as_channels(seen, scene.side, features.dtype)), 1)
 
 
 def grown(flow: Tensor, width: int) -> Tensor:

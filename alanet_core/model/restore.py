@@ -7,21 +7,25 @@ convolutions then say how much of what is seen there is to be added. It is the d
 is the rest smeared once more, unrolled, with steps that are learnt (Adler & Oektem, "Solving ill-posed inverse problems
 using iterative deep neural networks", 2017). Places are counted in parts of the motion, so one rule serves all speeds.
 
-`Trail` in `alanet_core.native.restore` does in C what is done here around the convolutions.
+`alanet_core.native.restore` does in C what is done here around the convolutions.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.model.blocks import conv, zero
 from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
 from alanet_core.model.fine import CHANGE_SCALE, Scene, grown
-from alanet_core.model.light import brightness
+from alanet_core.model.light import brightness, pyramid
 from alanet_core.model.motion import numbers, places, sample, unit, warp
-from alanet_core.model.strips import Strip, by_strips
+from alanet_core.model.strips import Strip, by_strips, near
+from alanet_core.native.restore import Numbers
+from alanet_core.native.restore import Trail as InC
 
 EXPOSURE = tuple((k - 5) / 8 for k in range(11))
 """When the frames were taken of which a blurred one is the mean (eq. 7), in intervals from frame to frame."""
@@ -35,6 +39,8 @@ _VELOCITY_SCALE = 4.0  # brings velocities of a few pixels to the size of featur
 _MOST_BEND = 4.0  # pixels per interval squared; a path that bends more is a flow that is wrong
 _FILTERED = 2 * len(PLACES) + 2  # what is weighed: the picture and the rest at all places, the rest smeared, the rest
 _SEEN = _FILTERED + 9  # and what else a pass sees
+_NUMBERS = Numbers(times=PLACES, moments=EXPOSURE, scale=CHANGE_SCALE, velocity=_VELOCITY_SCALE, bend=_MOST_BEND)
+_STRIP = 1 << 16  # pixels that a CPU makes at a time: what a pass sees is then still near for its convolutions
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,6 @@ class Trail:
     def smeared(self, plane: Tensor, strip: Strip) -> Tensor:
         """A plane's mean along the exposure, as cells: [B * cells, 1, h, w]."""
         return self.along(plane, EXPOSURE, strip).mean(3).flatten(0, 1)
-
-    def of(self, wanted: Tensor) -> "Trail":
-        """Those of some pictures of a batch; wanted: [B] bool."""
-        return Trail(self.begin, self.velocity[wanted], self.bend[wanted], self.pixels[wanted], self.side)
 
 
 def trail(flow: Tensor, pace: float, side: int) -> Trail:
@@ -114,20 +116,6 @@ class Pass(nn.Module):
         return out
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What is known of a picture, whichever pass it is in. All rows of it, float32.
-
-    seen: [B, 1, H, W], the brightness of the frame that was filmed. moved: [B, 2, H, W], that of the neighbours, moved
-    into place. share: [B, 1], how far the frame is blurred, 0 to 1.
-    """
-
-    seen: Tensor
-    moved: Tensor
-    trail: Trail
-    share: Tensor
-
-
 class Restore(nn.Module):
     """The passes of a network, for both of its pictures the same ones."""
 
@@ -149,22 +137,25 @@ class Restore(nn.Module):
         share = _share(scene)
         wanted = share[:, 0] > 0
         if share.device.type != "cpu" or wanted.all():  # a GPU would have to be waited for
-            return self._restored(picture, _evidence(scene, share), tile)
+            return self._restored(picture, self._form(picture, scene, share), tile)
         if not wanted.any():
             return [picture.detach()] * len(self.passes)
-        known = _evidence(scene, share)
-        parts = _Evidence(known.seen[wanted], known.moved[wanted], known.trail.of(wanted), share[wanted])
         made = []
-        for part in self._restored(picture[wanted], parts, tile):
+        for part in self._restored(picture[wanted], _Plain(scene, share, wanted), tile):
             made.append(picture.detach().clone())
             made[-1][wanted] = part
         return made
 
-    def _restored(self, picture: Tensor, known: _Evidence, tile: int) -> list[Tensor]:
+    def _form(self, picture: Tensor, scene: Scene, share: Tensor) -> "_Form":
+        """The fastest form that can do it."""
+        serves = native.serves(picture, scene.flow, learnt=self.parameters())
+        return _Native(scene, share) if serves else _Plain(scene, share)
+
+    def _restored(self, picture: Tensor, form: "_Form", tile: int) -> list[Tensor]:
         made = []
         for each in self.passes:
             assert isinstance(each, Pass)
-            picture = _passed(each, picture.detach(), known, tile)
+            picture = _passed(each, picture.detach(), form, tile or form.tile)
             made.append(picture)
         return made
 
@@ -175,50 +166,101 @@ def _share(scene: Scene) -> Tensor:
     return torch.where(share < _LEAST, 0, share)
 
 
-@torch.no_grad()
-def _evidence(scene: Scene, share: Tensor) -> _Evidence:
-    flow = grown(scene.flow.detach(), scene.a.pixels.shape[3])
-    moved = torch.cat((warp(scene.a.light[0], flow[:, :2]), warp(scene.b.light[0], flow[:, 2:])), 1)
-    if scene.own is None:
-        return _Evidence(moved.mean(1, keepdim=True), moved, trail(flow, 2.0, scene.side), share)
-    return _Evidence(scene.own.light[0], moved, trail(flow, 1.0, scene.side), share)
+def _pace(scene: Scene) -> float:
+    """The neighbours are a whole interval away; of the middle frame half of one."""
+    return 2.0 if scene.own is None else 1.0
 
 
-def _passed(judge: Pass, picture: Tensor, known: _Evidence, tile: int) -> Tensor:
+class _Form(Protocol):
+    """Either of the forms in which all is computed but the convolutions. tile: rows at a time at which it does best."""
+
+    side: int
+    tile: int
+
+    def both(self, picture: Tensor, tile: int) -> Tensor:
+        """The picture's brightness and the rest: what was seen, less the picture smeared; [B, 2, H, W] float32."""
+
+    def look(self, picture: Tensor, both: Tensor, strip: Strip, dtype: torch.dtype) -> Tensor:
+        """What a pass sees of a strip, [B, cells * _SEEN, h, w], channels innermost; what it filters comes first."""
+
+    def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
+        """Rows of the picture after the pass; out: what it makes of its inputs, [B, cells * (_FILTERED + 3), h, w]."""
+
+
+def _passed(judge: Pass, picture: Tensor, form: _Form, tile: int) -> Tensor:
     """The picture after one more pass."""
-    path, height = known.trail, picture.shape[2]
-    light = brightness(picture)
-
-    def rest(strip: Strip) -> Tensor:
-        return known.seen[:, :, strip.at(1)] - joined(path.smeared(light, strip), path.side)
-
-    with torch.no_grad():
-        both = torch.cat((light, by_strips(rest, height, tile=tile, margin=0, grid=path.side)), 1)
+    both = form.both(picture, tile)
 
     def step(strip: Strip) -> Tensor:
-        inputs = as_channels(_look(picture, both, known, strip), path.side, judge.first.weight)
-        weights, correction = torch.split(as_cells(judge(inputs), path.side), [_FILTERED, 3], 1)
-        filtered = as_cells(inputs, path.side)[:, :_FILTERED]
+        inputs = form.look(picture, both, strip, judge.first.weight.dtype)
+        return form.add(picture, inputs, judge(inputs), strip)
+
+    return by_strips(step, picture.shape[2], tile=tile, margin=form.side * judge.reach, grid=form.side)
+
+
+class _Plain:
+    """In PyTorch."""
+
+    tile = 0
+
+    @torch.no_grad()
+    def __init__(self, scene: Scene, share: Tensor, wanted: Tensor | slice = slice(None)) -> None:
+        """wanted: which pictures of the batch."""
+        flow = grown(scene.flow[wanted].detach(), scene.a.pixels.shape[3])
+        sides = (scene.a.light[0], flow[:, :2]), (scene.b.light[0], flow[:, 2:])
+        self.side = scene.side
+        self._moved = torch.cat([warp(light[wanted], to) for light, to in sides], 1)
+        self._seen = scene.own.light[0][wanted] if scene.own else self._moved.mean(1, keepdim=True)
+        self._path = trail(flow, _pace(scene), scene.side)
+        self._gate = for_cells(share[wanted][:, :, None, None], scene.side)
+
+    @torch.no_grad()
+    def both(self, picture: Tensor, tile: int) -> Tensor:
+        light = brightness(picture)
+
+        def rest(strip: Strip) -> Tensor:
+            return self._seen[:, :, strip.at(1)] - joined(self._path.smeared(light, strip), self.side)
+
+        return torch.cat((light, by_strips(rest, picture.shape[2], tile=tile, margin=0, grid=self.side)), 1)
+
+    @torch.no_grad()
+    def look(self, picture: Tensor, both: Tensor, strip: Strip, dtype: torch.dtype) -> Tensor:
+        path, side, rows = self._path, self.side, strip.at(1)
+        here, left = cells(both[:, :1, rows], side), cells(both[:, 1:, rows], side)
+        along = path.along(both, PLACES, strip).flatten(0, 1)
+        along = torch.cat((along[:, :1] - here[:, :, None], along[:, 1:]), 1).transpose(1, 2).flatten(1, 2)
+        differ = cells(torch.cat((self._seen, self._moved), 1)[:, :, rows], side) - here
+        changes = CHANGE_SCALE * torch.cat((along, path.smeared(both[:, 1:], strip), left, differ), 1)
+        velocity = path.pixels[:, :, :, strip.at(side)].flatten(0, 1)
+        speed = torch.log1p(velocity.square().sum(1, keepdim=True).sqrt())
+        seen = (changes, cells(picture[:, :, rows], side), torch.asinh(velocity / _VELOCITY_SCALE), speed)
+        return as_channels(torch.cat(seen, 1), side, dtype)
+
+    def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
+        weights, correction = torch.split(as_cells(out, self.side), [_FILTERED, 3], 1)
+        filtered = as_cells(inputs, self.side)[:, :_FILTERED]
         more = ((weights * filtered).sum(1, keepdim=True) + correction) / CHANGE_SCALE
-        gate = for_cells(known.share[:, :, None, None], path.side)
-        return picture[:, :, strip.at(1)] + joined(gate * more, path.side)
-
-    return by_strips(step, height, tile=tile, margin=path.side * judge.reach, grid=path.side)
+        return picture[:, :, strip.at(1)] + joined(self._gate * more, self.side)
 
 
-@torch.no_grad()
-def _look(picture: Tensor, both: Tensor, known: _Evidence, strip: Strip) -> Tensor:
-    """What a pass sees of a strip, as cells: [B * cells, _SEEN, h, w]; what is filtered comes first.
+class _Native:
+    """In C."""
 
-    both: [B, 2, H, W], the picture's brightness and the rest.
-    """
-    path, rows = known.trail, strip.at(1)
-    here, left = cells(both[:, :1, rows], path.side), cells(both[:, 1:, rows], path.side)
-    along = path.along(both, PLACES, strip).flatten(0, 1)
-    along = torch.cat((along[:, :1] - here[:, :, None], along[:, 1:]), 1).transpose(1, 2).flatten(1, 2)
-    known_there = cells(torch.cat((known.seen, known.moved), 1)[:, :, rows], path.side) - here
-    changes = CHANGE_SCALE * torch.cat((along, path.smeared(both[:, 1:], strip), left, known_there), 1)
-    velocity = path.pixels[:, :, :, strip.at(path.side)].flatten(0, 1)
-    speed = velocity.square().sum(1, keepdim=True).sqrt()
-    colours = cells(picture[:, :, rows], path.side)
-    return torch.cat((changes, colours, torch.asinh(velocity / _VELOCITY_SCALE), torch.log1p(speed)), 1)
+    def __init__(self, scene: Scene, share: Tensor) -> None:
+        a, b = scene.a.light[0], scene.b.light[0]
+        self.side = scene.side
+        self.tile = near(a.shape[2], a.shape[3], _STRIP)
+        lights = scene.own.light[0] if scene.own else None, a, b
+        self._path = InC(lights, scene.flow, share, pace=_pace(scene), numbers=_NUMBERS)
+
+    def both(self, picture: Tensor, tile: int) -> Tensor:  # noqa: ARG002  # nothing is held beside what it gives
+        return self._path.both(pyramid(picture, 0)[0])
+
+    def look(self, picture: Tensor, both: Tensor, strip: Strip, dtype: torch.dtype) -> Tensor:
+        return self._path.look(picture, both, self._rows(strip), dtype)
+
+    def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
+        return self._path.add(picture, inputs, out, self._rows(strip))
+
+    def _rows(self, strip: Strip) -> range:
+        return range(strip.top // self.side, strip.bottom // self.side)

@@ -22,6 +22,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 KERNELS = (  # those that take a structure and cannot fail
     *("alanet_look", "alanet_compose", "alanet_level", "alanet_settle", "alanet_grow"),
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
+    *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add"),
     *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
 _lock = threading.Lock()

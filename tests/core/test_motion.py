@@ -66,11 +66,11 @@ def test_cells_are_pixel_unshuffle_with_the_places_outermost(side: int) -> None:
     split = cells(x, side)
     assert torch.equal(split, expected.flatten(0, 1))
     assert torch.equal(joined(split, side), x)
-    folded = as_channels(split, side, torch.empty(0, dtype=torch.bfloat16))
+    folded = as_channels(split, side, torch.bfloat16)
     assert torch.equal(folded, expected.flatten(1, 2).bfloat16())
     assert folded.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(as_cells(folded, side), split.bfloat16().float())
-    assert torch.equal(unfold(as_channels(split, side, x), side), x)
+    assert torch.equal(unfold(as_channels(split, side, x.dtype), side), x)
     assert torch.equal(for_cells(x, side)[side * side], x[1])
 
 

@@ -1,0 +1,254 @@
+/* What the passes that undo blur do for every pixel around their convolutions: what alanet_core/model/restore.py does in
+ * PyTorch. A pixel's path is followed for all times at once: loops go over times, and pixels one after the other. */
+#include "pixels.h"
+#include "team.h"
+
+enum { MOST_TIMES = 16 };
+
+/* As the class _Restore in alanet_core/native/restore.py. */
+typedef struct {
+    int height, width; /* of the picture */
+    int side;          /* pixels along one side of a cell */
+    int first, last;   /* rows of cells to make */
+    int half;          /* features are bfloat16 */
+    int places;        /* at which a pass looks */
+    int open;          /* moments of the exposure */
+    int middle;        /* nobody filmed the picture: what is seen is the mean of both neighbours */
+    int threads;
+    float pace;     /* the flow leads to 1 / pace of an interval before and after */
+    float bend;     /* the most of it, pixels per interval squared */
+    float scale;    /* of differences of brightness */
+    float velocity; /* the scale of velocities */
+    const float *times;   /* [places] */
+    const float *moments; /* [open] */
+    const float *flow;    /* [4, height / side, width / side] */
+    const float *a, *b;   /* brightness of the neighbours */
+    float *seen;          /* [height, width], the brightness that was filmed; of the middle frame it is made here */
+    float *moved;         /* [2, height, width], that of the neighbours, moved into place */
+    const float *light;   /* [height, width] of the picture */
+    float *both;          /* [height, width, 2]: the same, and the rest */
+    const float *picture; /* [height, width, 3] */
+    void *inputs;         /* [last - first, width / side, cells * (filtered + 9)] */
+    const void *outputs;  /* [last - first, width / side, cells * (filtered + 3)] */
+    const float *share;   /* [1] */
+    float *restored;      /* [side * (last - first), width, 3] */
+} Restore;
+
+INLINED int filtered_of(const Restore *r) { return 2 * r->places + 2; }
+
+/* A run of pixels: where they are at time t is x + t * vx + t * t * bx. */
+typedef struct {
+    float vx[RUN], vy[RUN], bx[RUN], by[RUN];
+} Paths;
+
+INLINED void flow_line(const Restore *r, int plane, int y, int row, int column, int first, int n, float *found) {
+    int height = r->height / r->side, width = r->width / r->side;
+    const float *from = r->flow + (ptrdiff_t)plane * height * width;
+    if (r->side == 1)
+        memcpy(found, from + (ptrdiff_t)y * width + first, (size_t)n * sizeof *found);
+    else
+        grown(from, height, width, y, row, column, first, n, found);
+}
+
+INLINED void flow_lines(const Restore *r, int y, int cell, int first, int n, float (*flow)[RUN]) {
+    for (int plane = 0; plane < 4; plane++)
+        flow_line(r, plane, y, cell / r->side, cell % r->side, first, n, flow[plane]);
+}
+
+INLINED void find_paths(const Restore *r, int y, int cell, int first, int n, Paths *p) {
+    float flow[4][RUN], pace = r->pace / 2, turn = r->pace * r->pace / 2, most = r->bend;
+    flow_lines(r, y, cell, first, n, flow);
+    for (int i = 0; i < n; i++) {
+        p->vx[i] = pace * (flow[2][i] - flow[0][i]);
+        p->vy[i] = pace * (flow[3][i] - flow[1][i]);
+        p->bx[i] = between(turn * (flow[2][i] + flow[0][i]), -most, most);
+        p->by[i] = between(turn * (flow[3][i] + flow[1][i]), -most, most);
+    }
+}
+
+/* The pixel where cell number `cell` of column x of cells begins, row y. */
+INLINED ptrdiff_t pixel(const Restore *r, int y, int cell, int x) {
+    return ((ptrdiff_t)r->side * y + cell / r->side) * r->width + (ptrdiff_t)r->side * x + cell % r->side;
+}
+
+/* Where one pixel of a run is at `count` times, as places among the pixels. */
+INLINED void follow(const Restore *r, int y, int cell, int x, const Paths *p, int i, const float *times, int count,
+                    int *at, float *right, float *below) {
+    float px = (float)(r->side * x + cell % r->side), py = (float)(r->side * y + cell / r->side);
+    float vx = p->vx[i], vy = p->vy[i], bx = p->bx[i], by = p->by[i];
+    for (int k = 0; k < count; k++) {
+        float t = times[k];
+        Place there = place(px + vx * t + bx * (t * t), py + vy * t + by * (t * t), r->height, r->width);
+        at[k] = there.at;
+        right[k] = there.right;
+        below[k] = there.below;
+    }
+}
+
+/* A plane at the places of one pixel: their mean. */
+INLINED float smeared(const float *plane, int height, int width, const int *at, const float *right, const float *below,
+                      int count) {
+    int line = to_below(height, width), next = to_right(width);
+    float sum = 0;
+    for (int k = 0; k < count; k++) {
+        const float *upper = plane + at[k], *lower = upper + line;
+        float left = upper[0] + below[k] * (lower[0] - upper[0]);
+        float other = upper[next] + below[k] * (lower[next] - upper[next]);
+        sum += left + right[k] * (other - left);
+    }
+    return sum / (float)count;
+}
+
+/* Two planes side by side at one place: four numbers in a row are both of them, and both one pixel to the right. */
+INLINED Two of_both(const Restore *r, int at, float right, float below) {
+    ptrdiff_t line = 2 * (ptrdiff_t)to_below(r->height, r->width);
+    const float *upper = r->both + 2 * (ptrdiff_t)at;
+    Two left, other, down;
+    if (r->width > 1) {
+        Four above, under;
+        memcpy(&above, upper, sizeof above);
+        memcpy(&under, upper + line, sizeof under);
+        above += below * (under - above);
+        left = __builtin_shufflevector(above, above, 0, 1);
+        other = __builtin_shufflevector(above, above, 2, 3);
+        return left + right * (other - left);
+    }
+    memcpy(&left, upper, sizeof left);
+    memcpy(&down, upper + line, sizeof down);
+    return left + below * (down - left);
+}
+
+/* The neighbours, moved into place; and of the middle frame, what is seen. */
+CLONED static void moved_row(const void *job, int y) {
+    const Restore *r = job;
+    ptrdiff_t plane = (ptrdiff_t)r->height * r->width;
+    int width = r->width / r->side;
+    for (int cell = 0; cell < r->side * r->side; cell++)
+        for (int first = 0; first < width; first += RUN) {
+            int n = width - first < RUN ? width - first : RUN;
+            float flow[4][RUN], x[RUN], yy[RUN], found[2][RUN];
+            flow_lines(r, y, cell, first, n, flow);
+            for (int side = 0; side < 2; side++) {
+                for (int i = 0; i < n; i++) {
+                    x[i] = (float)(r->side * (first + i) + cell % r->side) + flow[2 * side][i];
+                    yy[i] = (float)(r->side * y + cell / r->side) + flow[2 * side + 1][i];
+                }
+                sampled(side ? r->b : r->a, r->height, r->width, x, yy, n, found[side]);
+            }
+            ptrdiff_t begin = pixel(r, y, cell, first);
+            for (int i = 0; i < n; i++) {
+                r->moved[begin + r->side * i] = found[0][i];
+                r->moved[plane + begin + r->side * i] = found[1][i];
+            }
+            if (r->middle)
+                for (int i = 0; i < n; i++)
+                    r->seen[begin + r->side * i] = (found[0][i] + found[1][i]) / 2;
+        }
+}
+
+/* What is seen, less the picture smeared along its motion. */
+CLONED static void rest_row(const void *job, int y) {
+    const Restore *r = job;
+    int width = r->width / r->side;
+    for (int cell = 0; cell < r->side * r->side; cell++)
+        for (int first = 0; first < width; first += RUN) {
+            int n = width - first < RUN ? width - first : RUN;
+            Paths paths;
+            find_paths(r, y, cell, first, n, &paths);
+            for (int i = 0; i < n; i++) {
+                int at[MOST_TIMES];
+                float right[MOST_TIMES], below[MOST_TIMES];
+                follow(r, y, cell, first + i, &paths, i, r->moments, r->open, at, right, below);
+                ptrdiff_t here = pixel(r, y, cell, first + i);
+                r->both[2 * here] = r->light[here];
+                r->both[2 * here + 1] =
+                    r->seen[here] - smeared(r->light, r->height, r->width, at, right, below, r->open);
+            }
+        }
+}
+
+/* What a pass sees of one pixel: the picture and the rest along its path; the rest smeared, and the rest; how what was
+ * filmed and the neighbours differ; the colours; the velocity and the speed. */
+INLINED void see(const Restore *r, int y, int cell, int x, const Paths *p, int i, float *found) {
+    int at[MOST_TIMES];
+    float right[MOST_TIMES], below[MOST_TIMES];
+    ptrdiff_t here = pixel(r, y, cell, x), plane = (ptrdiff_t)r->height * r->width;
+    float light = r->both[2 * here], *to = found;
+    follow(r, y, cell, x, p, i, r->times, r->places, at, right, below);
+    for (int k = 0; k < r->places; k++) {
+        Two there = of_both(r, at[k], right[k], below[k]);
+        *to++ = r->scale * (there[0] - light);
+        *to++ = r->scale * there[1];
+    }
+    follow(r, y, cell, x, p, i, r->moments, r->open, at, right, below);
+    float sum = 0;
+    for (int k = 0; k < r->open; k++)
+        sum += of_both(r, at[k], right[k], below[k])[1];
+    *to++ = r->scale * (sum / (float)r->open);
+    *to++ = r->scale * r->both[2 * here + 1];
+    *to++ = r->scale * (r->seen[here] - light);
+    *to++ = r->scale * (r->moved[here] - light);
+    *to++ = r->scale * (r->moved[plane + here] - light);
+    for (int k = 0; k < 3; k++)
+        *to++ = r->picture[3 * here + k];
+    float vx = p->vx[i], vy = p->vy[i];
+    *to++ = asinh_of(vx / r->velocity);
+    *to++ = asinh_of(vy / r->velocity);
+    *to++ = logarithm(1 + sqrtf(vx * vx + vy * vy));
+}
+
+INLINED void paths(const Restore *r, int y, int half) {
+    int width = r->width / r->side, cells = r->side * r->side, seen = filtered_of(r) + 9;
+    for (int first = 0; first < width; first += RUN) {
+        int n = width - first < RUN ? width - first : RUN;
+        for (int cell = 0; cell < cells; cell++) {
+            Paths p;
+            find_paths(r, y, cell, first, n, &p);
+            for (int i = 0; i < n; i++) {
+                float found[2 * MOST_TIMES + 11];
+                see(r, y, cell, first + i, &p, i, found);
+                ptrdiff_t begin = (((ptrdiff_t)(y - r->first) * width + first + i) * cells + cell) * seen;
+                for (int k = 0; k < seen; k++)
+                    stored(r->inputs, begin + k, found[k], half);
+            }
+        }
+    }
+}
+
+BY_DTYPE(Restore, paths)
+
+/* The weighted sum of what is filtered, and a correction for each colour. */
+INLINED void add(const Restore *r, int y, int half) {
+    int width = r->width / r->side, cells = r->side * r->side, count = filtered_of(r);
+    ptrdiff_t row = (ptrdiff_t)(y - r->first) * width;
+    for (int x = 0; x < width; x++)
+        for (int cell = 0; cell < cells; cell++) {
+            ptrdiff_t inputs = ((row + x) * cells + cell) * (count + 9), outputs = ((row + x) * cells + cell) * (count + 3);
+            float part[8] = {0}; /* sums of every eighth, so that they become a vector */
+            int k = 0;
+            for (; k + 8 <= count; k += 8)
+                for (int j = 0; j < 8; j++)
+                    part[j] += loaded(r->outputs, outputs + k + j, half) * loaded(r->inputs, inputs + k + j, half);
+            for (int j = 0; k < count; k++, j++)
+                part[j] += loaded(r->outputs, outputs + k, half) * loaded(r->inputs, inputs + k, half);
+            float sum = ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+            const float *own = r->picture + 3 * pixel(r, y, cell, x);
+            float *to = r->restored + 3 * (pixel(r, y, cell, x) - (ptrdiff_t)r->side * r->first * r->width);
+            for (int c = 0; c < 3; c++)
+                to[c] = own[c] + r->share[0] * ((sum + loaded(r->outputs, outputs + count + c, half)) / r->scale);
+        }
+}
+
+BY_DTYPE(Restore, add)
+
+static void all_rows(const Restore *r, TeamRow *row) {
+    team_rows(r->threads, r->first, r->last, (long)r->side * (r->last - r->first) * r->width, row, r);
+}
+
+EXPORTED void alanet_moved(const Restore *r) { all_rows(r, moved_row); }
+
+EXPORTED void alanet_rest(const Restore *r) { all_rows(r, rest_row); }
+
+EXPORTED void alanet_paths(const Restore *r) { all_rows(r, paths_row); }
+
+EXPORTED void alanet_add(const Restore *r) { all_rows(r, add_row); }
