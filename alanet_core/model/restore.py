@@ -10,6 +10,7 @@ using iterative deep neural networks", 2017). Places are counted in parts of the
 `alanet_core.native.restore` does in C what is done here around the convolutions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.model.blocks import conv, zero
-from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joined
+from alanet_core.model.cells import as_channels, cells, joined
 from alanet_core.model.fine import CHANGE_SCALE, Scene, grown
 from alanet_core.model.light import brightness, pyramid
 from alanet_core.model.motion import numbers, places, sample, unit, warp
@@ -137,19 +138,21 @@ class Restore(nn.Module):
         share = _share(scene)
         wanted = share[:, 0] > 0
         if share.device.type != "cpu" or wanted.all():  # a GPU would have to be waited for
-            return self._restored(picture, self._form(picture, scene, share), tile)
+            return self._restored(picture, self._form(picture, scene, share, slice(None)), tile)
         if not wanted.any():
             return [picture.detach()] * len(self.passes)
         made = []
-        for part in self._restored(picture[wanted], _Plain(scene, share, wanted), tile):
+        for part in self._restored(picture[wanted], self._form(picture, scene, share, wanted), tile):
             made.append(picture.detach().clone())
             made[-1][wanted] = part
         return made
 
-    def _form(self, picture: Tensor, scene: Scene, share: Tensor) -> "_Form":
+    def _form(self, picture: Tensor, scene: Scene, share: Tensor, wanted: Tensor | slice) -> "_Form":
         """The fastest form that can do it."""
-        serves = native.serves(picture, scene.flow, learnt=self.parameters())
-        return _Native(scene, share) if serves else _Plain(scene, share)
+        if native.serves(picture, scene.flow, learnt=self.parameters()):
+            return _Native(scene, share)
+        learns = native.available() and native.reaches(picture) and scene.a.light[0].dtype == torch.float32
+        return (_Learning if learns else _Plain)(scene, share, wanted)
 
     def _restored(self, picture: Tensor, form: "_Form", tile: int) -> list[Tensor]:
         made = []
@@ -212,7 +215,7 @@ class _Plain:
         self._moved = torch.cat([warp(light[wanted], to) for light, to in sides], 1)
         self._seen = scene.own.light[0][wanted] if scene.own else self._moved.mean(1, keepdim=True)
         self._path = trail(flow, _pace(scene), scene.side)
-        self._gate = for_cells(share[wanted][:, :, None, None], scene.side)
+        self._gate = share[wanted]
 
     @torch.no_grad()
     def both(self, picture: Tensor, tile: int) -> Tensor:
@@ -237,30 +240,81 @@ class _Plain:
         return as_channels(torch.cat(seen, 1), side, dtype)
 
     def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
-        weights, correction = torch.split(as_cells(out, self.side), [_FILTERED, 3], 1)
-        filtered = as_cells(inputs, self.side)[:, :_FILTERED]
-        more = ((weights * filtered).sum(1, keepdim=True) + correction) / CHANGE_SCALE
-        return picture[:, :, strip.at(1)] + joined(self._gate * more, self.side)
+        return _added(picture[:, :, strip.at(1)], inputs, out, self._gate, self.side)
+
+
+def _added(picture: Tensor, inputs: Tensor, out: Tensor, gate: Tensor, side: int) -> Tensor:
+    """The one step that is learnt through. gate: [B, 1]."""
+    filtered, made = (torch.unflatten(x.permute(0, 2, 3, 1), -1, (side**2, -1)).float() for x in (inputs, out))
+    weights, correction = torch.split(made, [_FILTERED, 3], -1)
+    more = (weights * filtered[..., :_FILTERED]).sum(-1, keepdim=True) + correction  # [B, h, w, cells, 3]
+    more = gate[..., None, None, None] / CHANGE_SCALE * more
+    return picture + joined(more.permute(0, 3, 4, 1, 2).flatten(0, 1), side)
 
 
 class _Native:
-    """In C."""
+    """In C, one picture."""
 
     def __init__(self, scene: Scene, share: Tensor) -> None:
-        a, b = scene.a.light[0], scene.b.light[0]
-        self.side = scene.side
-        self.tile = near(a.shape[2], a.shape[3], _STRIP)
-        lights = scene.own.light[0] if scene.own else None, a, b
-        self._path = InC(lights, scene.flow, share, pace=_pace(scene), numbers=_NUMBERS)
+        height, width = scene.a.pixels.shape[2:]
+        self.side, self.tile = scene.side, near(height, width, _STRIP)
+        (self._path,) = _in_c(scene, share, range(1))
 
     def both(self, picture: Tensor, tile: int) -> Tensor:  # noqa: ARG002  # nothing is held beside what it gives
         return self._path.both(pyramid(picture, 0)[0])
 
     def look(self, picture: Tensor, both: Tensor, strip: Strip, dtype: torch.dtype) -> Tensor:
-        return self._path.look(picture, both, self._rows(strip), dtype)
+        return self._path.look(picture, both, _rows(strip, self.side), dtype)
 
     def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
-        return self._path.add(picture, inputs, out, self._rows(strip))
+        return self._path.add(picture, inputs, out, _rows(strip, self.side))
 
-    def _rows(self, strip: Strip) -> range:
-        return range(strip.top // self.side, strip.bottom // self.side)
+
+class _Learning:
+    """In C up to the convolutions, one picture after the other; what is learnt through is in PyTorch."""
+
+    tile = 0
+
+    @torch.no_grad()
+    def __init__(self, scene: Scene, share: Tensor, wanted: Tensor | slice) -> None:
+        """wanted: which pictures of the batch."""
+        self.side = scene.side
+        self._paths = _in_c(scene, share, torch.arange(len(share))[wanted].tolist())
+        self._gate = share[wanted]
+
+    @torch.no_grad()
+    def both(self, picture: Tensor, tile: int) -> Tensor:  # noqa: ARG002  # as above
+        each = zip(self._paths, brightness(picture).split(1), strict=True)  # type: ignore[no-untyped-call]
+        return torch.cat([path.both(light) for path, light in each])
+
+    @torch.no_grad()
+    def look(self, picture: Tensor, both: Tensor, strip: Strip, dtype: torch.dtype) -> Tensor:
+        rows = _rows(strip, self.side)
+        each = zip(self._paths, picture.split(1), both.split(1), strict=True)  # type: ignore[no-untyped-call]
+        return torch.cat([path.look(own, planes, rows, dtype) for path, own, planes in each])
+
+    def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
+        return _added(picture[:, :, strip.at(1)], inputs, out, self._gate, self.side)
+
+
+def _rows(strip: Strip, side: int) -> range:
+    """Rows of cells."""
+    return range(strip.top // side, strip.bottom // side)
+
+
+def _in_c(scene: Scene, share: Tensor, numbers: Iterable[int]) -> list[InC]:
+    """For pictures of a batch, by their numbers."""
+    own, a, b = (None if frame is None else frame.light[0] for frame in (scene.own, scene.a, scene.b))
+    assert a is not None
+    assert b is not None
+    one = [slice(n, n + 1) for n in numbers]
+    return [
+        InC(
+            (None if own is None else own[k], a[k], b[k]),
+            scene.flow[k],
+            share[k],
+            pace=_pace(scene),
+            numbers=_NUMBERS,
+        )
+        for k in one
+    ]

@@ -74,7 +74,7 @@ class Trail:
         """Rows of cells -> what the convolutions of a pass are given, [1, C, h, w], channels innermost."""
         count = self.side**2 * (2 * len(self._numbers.times) + 2 + _KNOWN)
         inputs = torch.empty(1, len(rows), self._flow.shape[3], count, dtype=dtype).permute(0, 3, 1, 2)
-        picture = native.innermost(picture)
+        picture, both = native.innermost(picture), native.innermost(both)
         self._call(
             "alanet_paths",
             rows,
