@@ -170,7 +170,8 @@ def _settings(args: argparse.Namespace, model: "Alanet") -> "TrainConfig":
     if args.part == "restore":  # a picture without blur teaches the passes nothing
         samples = dataclasses.replace(samples, sharp_share=0.0)
     # Trained weights are worth keeping: measured, an average that left them at once lost 0.3 dB in 33 steps.
-    head_start = 0 if args.init is None else HEAD_START
+    # Passes that were just added are not.
+    head_start = 0 if args.init is None or args.restore else HEAD_START
     return TrainConfig(
         seed=args.seed, head_start=head_start, deterministic=args.deterministic, samples=samples, **given
     )
