@@ -41,6 +41,11 @@ typedef struct {
     float vx[RUN], vy[RUN], bx[RUN], by[RUN];
 } Paths;
 
+/* What a pass is told of their velocity, each as large as features are. */
+typedef struct {
+    float x[RUN], y[RUN], speed[RUN];
+} Pace;
+
 INLINED void flow_line(const Restore *r, int plane, int y, int row, int column, int first, int n, float *found) {
     int height = r->height / r->side, width = r->width / r->side;
     const float *from = r->flow + (ptrdiff_t)plane * height * width;
@@ -99,23 +104,22 @@ INLINED float smeared(const float *plane, int height, int width, const int *at, 
     return sum / (float)count;
 }
 
-/* Two planes side by side at one place: four numbers in a row are both of them, and both one pixel to the right. */
-INLINED Two of_both(const Restore *r, int at, float right, float below) {
+/* Two planes side by side at one place, the first two numbers of the four: four in a row of memory are both of them, and
+ * both one pixel to the right. */
+INLINED Four of_both(const Restore *r, int at, float right, float below) {
     ptrdiff_t line = 2 * (ptrdiff_t)to_below(r->height, r->width);
     const float *upper = r->both + 2 * (ptrdiff_t)at;
-    Two left, other, down;
+    Four above, under;
     if (r->width > 1) {
-        Four above, under;
         memcpy(&above, upper, sizeof above);
         memcpy(&under, upper + line, sizeof under);
-        above += below * (under - above);
-        left = __builtin_shufflevector(above, above, 0, 1);
-        other = __builtin_shufflevector(above, above, 2, 3);
-        return left + right * (other - left);
+    } else {
+        above = (Four){upper[0], upper[1], upper[0], upper[1]};
+        under = (Four){upper[line], upper[line + 1], upper[line], upper[line + 1]};
     }
-    memcpy(&left, upper, sizeof left);
-    memcpy(&down, upper + line, sizeof down);
-    return left + below * (down - left);
+    above += below * (under - above);
+    Four other = __builtin_shufflevector(above, above, 2, 3, 2, 3);
+    return above + right * (other - above);
 }
 
 /* The neighbours, moved into place; and of the middle frame, what is seen. */
@@ -169,32 +173,40 @@ CLONED static void rest_row(const void *job, int y) {
 
 /* What a pass sees of one pixel: the picture and the rest along its path; the rest smeared, and the rest; how what was
  * filmed and the neighbours differ; the colours; the velocity and the speed. */
-INLINED void see(const Restore *r, int y, int cell, int x, const Paths *p, int i, float *found) {
+INLINED void see(const Restore *r, int y, int cell, int x, const Paths *p, const Pace *pace, int i, float *found) {
     int at[MOST_TIMES];
     float right[MOST_TIMES], below[MOST_TIMES];
     ptrdiff_t here = pixel(r, y, cell, x), plane = (ptrdiff_t)r->height * r->width;
     float light = r->both[2 * here], *to = found;
     follow(r, y, cell, x, p, i, r->times, r->places, at, right, below);
-    for (int k = 0; k < r->places; k++) {
-        Two there = of_both(r, at[k], right[k], below[k]);
-        *to++ = r->scale * (there[0] - light);
-        *to++ = r->scale * there[1];
+    Four own = {light, 0, 0, 0};
+    for (int k = 0; k < r->places; k++, to += 2) {
+        Four there = r->scale * (of_both(r, at[k], right[k], below[k]) - own);
+        memcpy(to, &there, 2 * sizeof *to);
     }
     follow(r, y, cell, x, p, i, r->moments, r->open, at, right, below);
-    float sum = 0;
+    Four sum = {0};
     for (int k = 0; k < r->open; k++)
-        sum += of_both(r, at[k], right[k], below[k])[1];
-    *to++ = r->scale * (sum / (float)r->open);
+        sum += of_both(r, at[k], right[k], below[k]);
+    *to++ = r->scale * (sum[1] / (float)r->open);
     *to++ = r->scale * r->both[2 * here + 1];
     *to++ = r->scale * (r->seen[here] - light);
     *to++ = r->scale * (r->moved[here] - light);
     *to++ = r->scale * (r->moved[plane + here] - light);
     for (int k = 0; k < 3; k++)
         *to++ = r->picture[3 * here + k];
-    float vx = p->vx[i], vy = p->vy[i];
-    *to++ = asinh_of(vx / r->velocity);
-    *to++ = asinh_of(vy / r->velocity);
-    *to++ = logarithm(1 + sqrtf(vx * vx + vy * vy));
+    *to++ = pace->x[i];
+    *to++ = pace->y[i];
+    *to++ = pace->speed[i];
+}
+
+INLINED void find_pace(const Restore *r, const Paths *p, int n, Pace *pace) {
+    for (int i = 0; i < n; i++)
+        pace->x[i] = asinh_of(p->vx[i] / r->velocity);
+    for (int i = 0; i < n; i++)
+        pace->y[i] = asinh_of(p->vy[i] / r->velocity);
+    for (int i = 0; i < n; i++)
+        pace->speed[i] = logarithm(1 + sqrtf(p->vx[i] * p->vx[i] + p->vy[i] * p->vy[i]));
 }
 
 INLINED void paths(const Restore *r, int y, int half) {
@@ -203,10 +215,12 @@ INLINED void paths(const Restore *r, int y, int half) {
         int n = width - first < RUN ? width - first : RUN;
         for (int cell = 0; cell < cells; cell++) {
             Paths p;
+            Pace pace;
             find_paths(r, y, cell, first, n, &p);
+            find_pace(r, &p, n, &pace);
             for (int i = 0; i < n; i++) {
                 float found[2 * MOST_TIMES + 11];
-                see(r, y, cell, first + i, &p, i, found);
+                see(r, y, cell, first + i, &p, &pace, i, found);
                 ptrdiff_t begin = (((ptrdiff_t)(y - r->first) * width + first + i) * cells + cell) * seen;
                 for (int k = 0; k < seen; k++)
                     stored(r->inputs, begin + k, found[k], half);
