@@ -4,11 +4,13 @@ What is found at places of one frame says where these go; the middle frame needs
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from alanet_core import native
 from alanet_core.model.light import mean
 from alanet_core.model.motion import warp
+from alanet_core.model.search import NEIGHBOURS
 from alanet_core.native import light as of_c
 
 _ALONE = 5  # pixels along one side of the neighbourhood over which two paths are compared, one of which is chosen
@@ -24,7 +26,8 @@ def halfway(motion: Tensor, a: Tensor, b: Tensor) -> Tensor:
     of b, as `search` gives it. a, b: brightness [B, 1, h, w]. Each place passes half-way on two paths of each answer.
     Of the two of a single one that is taken whose ends look more alike, in a neighbourhood. Those of several are mixed
     by how much alike their ends look: what is wrong with them differs, so that the mean is nearer than any, and where
-    none fits nothing is torn. Both flows are halves of the path.
+    none fits nothing is torn; then in the same way each with those of the pixels next to it, as far as these fit it
+    (so that the edges of what moves stay). Both flows are halves of the path.
     """
     if native.serves(motion):
         return of_c.halfway(motion, a, b, _DOUBT)
@@ -32,18 +35,31 @@ def halfway(motion: Tensor, a: Tensor, b: Tensor) -> Tensor:
     each = sides.new_tensor(_SIDES).repeat(len(sides) // 2)[:, None, None, None, None]
     forth = -each * sides  # the motion from a to b, as each of them has it
     paths = torch.unflatten(warp(forth.flatten(0, 1), (forth / 2 * each).flatten(0, 1)) / 2, 0, sides.shape[:2])
-    ends = (warp(_planes(x, paths), (side * paths).flatten(0, 1)) for x, side in ((a, -1), (b, 1)))
-    wrong = torch.sub(*ends).abs()
-    path = _likelier(paths, wrong) if len(paths) == len(_SIDES) else _mixed(paths, wrong)
+    if len(paths) == len(_SIDES):
+        path = _likelier(paths, _wrong(paths, a, b))
+    else:
+        path = _mixed(paths, _wrong(paths, a, b))
+        paths = _around(path)
+        path = _mixed(paths, _wrong(paths, a, b))
     return torch.cat((-path, path), 1)
 
 
 _SIDES = (-1.0, 1.0)  # a path's place in `a` lies half of the motion before the middle, that in `b` half of it after
 
 
-def _planes(x: Tensor, paths: Tensor) -> Tensor:
-    """A frame for each path."""
-    return x.expand(len(paths), *x.shape).flatten(0, 1)
+def _wrong(paths: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """What the ends of paths [K, B, 2, h, w] differ by, [K * B, 1, h, w]."""
+    a, b = (x.expand(len(paths), *x.shape).flatten(0, 1) for x in (a, b))
+    paths = paths.flatten(0, 1)
+    return (warp(a, -paths) - warp(b, paths)).abs()
+
+
+def _around(path: Tensor) -> Tensor:
+    """A path [B, 2, h, w], and those of the pixels above, below, to the left and right: [5, B, 2, h, w]."""
+    height, width = path.shape[2:]
+    wide = F.pad(path, (1, 1, 1, 1), mode="replicate")
+    moved = (wide[:, :, 1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in NEIGHBOURS)
+    return torch.stack((path, *moved))
 
 
 def _likelier(paths: Tensor, wrong: Tensor) -> Tensor:

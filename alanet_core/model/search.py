@@ -36,7 +36,7 @@ _SETTLED = 0.01  # pixels (of both directions together); a step below this is th
 _GOOD = _PATCH**2 * (1 / 255) ** 2  # cost of a patch that fits to within noise: it looks no further in later rounds
 _BRIGHTEST = 1e4  # brightness is 0..1; what is beyond this, or no number, counts as black, and no sum overflows
 
-_NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows down, columns right
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows down, columns right
 
 SETTINGS = native.Settings(_ROUNDS, _STEPS, _DAMPING, _FIRMNESS, _DOUBT, _NEAR, _LONGEST, _SETTLED, _GOOD, _BRIGHTEST)
 
@@ -232,7 +232,7 @@ def _best_of_neighbours(patches: _Patches, found: Tensor) -> Tensor:
     rows, columns = _grid(patches.size)
     own = found[:2]
     around = F.pad(torch.unflatten(own, 2, (rows, columns)), (1, 1, 1, 1), mode="replicate")  # beyond the edge: its own
-    moved = [around[:, :, 1 + y : 1 + y + rows, 1 + x : 1 + x + columns].flatten(2) for y, x in _NEIGHBOURS]
+    moved = [around[:, :, 1 + y : 1 + y + rows, 1 + x : 1 + x + columns].flatten(2) for y, x in NEIGHBOURS]
     flows = torch.stack(moved, 2)  # [2, S, 4, P]
     sums = _measure(patches, flows)
     near = (flows - own[:, :, None]).abs().sum(0) < _NEAR

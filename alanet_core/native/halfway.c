@@ -3,6 +3,7 @@
 #include "team.h"
 
 enum { ALONE = 2, REACH = 1 }; /* half a window: where one of two paths is chosen, and where more are mixed */
+enum { AROUND = 5 };           /* a place and its neighbours */
 
 /* As the class _Halfway in alanet_core/native/light.py. */
 typedef struct {
@@ -13,12 +14,27 @@ typedef struct {
     const float *motion; /* [sides, 2, height, width] */
     const float *light[2];
     float *paths;  /* [sides, 2, height, width]: half of the way */
-    float *wrong;  /* [sides, height, width]: by how much the ends differ */
-    float *means;  /* [sides, height, width]: the same, along rows */
+    float *wrong;  /* [sides, height, width], or [AROUND, ...] if more are mixed: by how much the ends differ */
+    float *means;  /* the same, along rows */
     float *flow;   /* [4, height, width] */
 } Halfway;
 
 static int reach(const Halfway *h) { return h->sides > 2 ? REACH : ALONE; }
+
+/* By how much the ends of paths through a run of pixels differ. */
+INLINED void ends(const Halfway *h, int y, int first, int n, const float *u, const float *v, float *wrong) {
+    float x[RUN], at_y[RUN], end[2][RUN];
+    for (int k = 0; k < 2; k++) {
+        float sign = k ? 1.0f : -1.0f;
+        for (int i = 0; i < n; i++) {
+            x[i] = (float)(first + i) + sign * u[i];
+            at_y[i] = (float)y + sign * v[i];
+        }
+        sampled(h->light[k], h->height, h->width, x, at_y, n, end[k]);
+    }
+    for (int i = 0; i < n; i++)
+        wrong[i] = fabsf(end[0][i] - end[1][i]);
+}
 
 CLONED static void paths_row(const Halfway *h, int y) {
     int height = h->height, width = h->width;
@@ -28,7 +44,7 @@ CLONED static void paths_row(const Halfway *h, int y) {
         float *pu = h->paths + 2 * side * grid + row, *pv = pu + grid, *wrong = h->wrong + side * grid + row;
         for (int first = 0; first < width; first += RUN) {
             int n = width - first < RUN ? width - first : RUN;
-            float x[RUN], at_y[RUN], end[2][RUN];
+            float x[RUN], at_y[RUN];
             /* Half of the way back in a; in b, whose motion leads back, half of that forth: the same, from its side. */
             for (int i = 0; i < n; i++) {
                 x[i] = (float)(first + i) - u[row + first + i] / 2;
@@ -41,16 +57,7 @@ CLONED static void paths_row(const Halfway *h, int y) {
                 pu[i] *= half;
                 pv[i] *= half;
             }
-            for (int k = 0; k < 2; k++) {
-                float sign = k ? 1.0f : -1.0f;
-                for (int i = 0; i < n; i++) {
-                    x[i] = (float)(first + i) + sign * pu[first + i];
-                    at_y[i] = (float)y + sign * pv[first + i];
-                }
-                sampled(h->light[k], height, width, x, at_y, n, end[k]);
-            }
-            for (int i = 0; i < n; i++)
-                wrong[first + i] = fabsf(end[0][i] - end[1][i]);
+            ends(h, y, first, n, pu + first, pv + first, wrong + first);
         }
         mean_of_row(wrong, width, reach(h), h->means + side * grid + row);
     }
@@ -73,31 +80,103 @@ CLONED static void choose_row(const Halfway *h, int y) {
     }
 }
 
-/* The same. Each path counts by the inverse square of what its ends differ by. */
+/* What row y of candidate k counts: the inverse square of what the ends of its paths differ by, over `wrong`. */
+INLINED float *weights(const Halfway *h, int k, int y) {
+    ptrdiff_t grid = (ptrdiff_t)h->height * h->width;
+    float *weight = h->wrong + k * grid + (ptrdiff_t)y * h->width;
+    mean_of_rows(h->means + k * grid, h->height, h->width, REACH, y, weight);
+    for (int x = 0; x < h->width; x++) {
+        float wrong = (weight[x] < 1 ? weight[x] : 1) + h->doubt; /* what is no number is as wrong as can be */
+        weight[x] = 1 / (wrong * wrong);
+    }
+    return weight;
+}
+
+/* The mean of all paths by their weights -> the last two planes of the flow. */
 CLONED static void mix_row(const Halfway *h, int y) {
     ptrdiff_t grid = (ptrdiff_t)h->height * h->width, row = (ptrdiff_t)y * h->width;
-    float *u = h->flow + row, *v = u + grid, *forth_u = v + grid, *forth_v = forth_u + grid;
-    float *total = forth_u; /* until the sums are whole */
+    float *total = h->flow + row, *u = total + 2 * grid, *v = u + grid;
     for (int x = 0; x < h->width; x++)
         u[x] = v[x] = total[x] = 0;
     for (int side = 0; side < h->sides; side++) {
-        const float *pu = h->paths + 2 * side * grid + row, *pv = pu + grid;
-        float *fit = h->wrong + side * grid + row;
-        mean_of_rows(h->means + side * grid, h->height, h->width, REACH, y, fit);
+        const float *pu = h->paths + 2 * side * grid + row, *pv = pu + grid, *weight = weights(h, side, y);
         for (int x = 0; x < h->width; x++) {
-            float wrong = (fit[x] < 1 ? fit[x] : 1) + h->doubt; /* what is no number is as wrong as can be */
-            float weight = 1 / (wrong * wrong);
-            total[x] += weight;
-            u[x] += weight * pu[x];
-            v[x] += weight * pv[x];
+            total[x] += weight[x];
+            u[x] += weight[x] * pu[x];
+            v[x] += weight[x] * pv[x];
         }
     }
     for (int x = 0; x < h->width; x++) {
         float share = 1 / total[x];
-        forth_u[x] = u[x] * share;
-        forth_v[x] = v[x] * share;
-        u[x] = -forth_u[x];
-        v[x] = -forth_v[x];
+        u[x] *= share;
+        v[x] *= share;
+    }
+}
+
+/* A row and its neighbours; the edge is repeated. */
+static const int down[AROUND] = {0, -1, 1, 0, 0}, right[AROUND] = {0, 0, 0, -1, 1};
+
+/* Row y of a plane as its neighbours in one direction have it: pixels `first` ... of it. */
+INLINED void shifted(const Halfway *h, const float *plane, int k, int y, int first, int n, float *found) {
+    const float *row = plane + (ptrdiff_t)within(y + down[k], h->height - 1) * h->width;
+    for (int i = 0; i < n; i++)
+        found[i] = row[within(first + i + right[k], h->width - 1)];
+}
+
+/* How well the paths of its neighbours fit each place. */
+CLONED static void around_row(const Halfway *h, int y) {
+    ptrdiff_t grid = (ptrdiff_t)h->height * h->width, row = (ptrdiff_t)y * h->width;
+    const float *u = h->flow + 2 * grid, *v = u + grid;
+    for (int k = 0; k < AROUND; k++) {
+        float *wrong = h->wrong + k * grid + row;
+        for (int first = 0; first < h->width; first += RUN) {
+            int n = h->width - first < RUN ? h->width - first : RUN;
+            float pu[RUN], pv[RUN];
+            shifted(h, u, k, y, first, n, pu);
+            shifted(h, v, k, y, first, n, pv);
+            ends(h, y, first, n, pu, pv, wrong + first);
+        }
+        mean_of_row(wrong, h->width, REACH, h->means + k * grid + row);
+    }
+}
+
+/* Their mean -> the first two planes of the paths, which nobody needs any more. */
+CLONED static void settle_row(const Halfway *h, int y) {
+    ptrdiff_t grid = (ptrdiff_t)h->height * h->width, row = (ptrdiff_t)y * h->width;
+    const float *u = h->flow + 2 * grid, *v = u + grid;
+    float *total = h->paths + 2 * grid + row, *mean_u = h->paths + row, *mean_v = mean_u + grid;
+    for (int x = 0; x < h->width; x++)
+        mean_u[x] = mean_v[x] = total[x] = 0;
+    for (int k = 0; k < AROUND; k++) {
+        const float *weight = weights(h, k, y);
+        for (int first = 0; first < h->width; first += RUN) {
+            int n = h->width - first < RUN ? h->width - first : RUN;
+            float pu[RUN], pv[RUN];
+            shifted(h, u, k, y, first, n, pu);
+            shifted(h, v, k, y, first, n, pv);
+            for (int i = 0; i < n; i++) {
+                total[first + i] += weight[first + i];
+                mean_u[first + i] += weight[first + i] * pu[i];
+                mean_v[first + i] += weight[first + i] * pv[i];
+            }
+        }
+    }
+    for (int x = 0; x < h->width; x++) {
+        float share = 1 / total[x];
+        mean_u[x] *= share;
+        mean_v[x] *= share;
+    }
+}
+
+CLONED static void flow_row(const Halfway *h, int y) {
+    ptrdiff_t grid = (ptrdiff_t)h->height * h->width, row = (ptrdiff_t)y * h->width;
+    for (int k = 0; k < 2; k++) {
+        const float *path = h->paths + k * grid + row;
+        float *back = h->flow + k * grid + row, *forth = back + 2 * grid;
+        for (int x = 0; x < h->width; x++) {
+            back[x] = -path[x];
+            forth[x] = path[x];
+        }
     }
 }
 
@@ -108,12 +187,22 @@ static void work(Team *team, int member, void *job) {
     for (long y = begin; y < end; y++)
         paths_row(h, (int)y);
     team_wait(team);
-    for (long y = begin; y < end; y++) {
-        if (h->sides > 2)
-            mix_row(h, (int)y);
-        else
+    if (h->sides == 2) {
+        for (long y = begin; y < end; y++)
             choose_row(h, (int)y);
+        return;
     }
+    for (long y = begin; y < end; y++)
+        mix_row(h, (int)y);
+    team_wait(team);
+    for (long y = begin; y < end; y++)
+        around_row(h, (int)y);
+    team_wait(team);
+    for (long y = begin; y < end; y++)
+        settle_row(h, (int)y);
+    team_wait(team);
+    for (long y = begin; y < end; y++)
+        flow_row(h, (int)y);
 }
 
 EXPORTED void alanet_halfway(Halfway *h) {

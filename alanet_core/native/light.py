@@ -7,6 +7,8 @@ from torch import Tensor
 
 from alanet_core import native
 
+_AROUND = 5  # of halfway.c
+
 
 class _Plane(ctypes.Structure):
     """`Plane` in light.c."""
@@ -74,7 +76,7 @@ def halfway(motion: Tensor, a: Tensor, b: Tensor, doubt: float) -> Tensor:
     motion, a, b = motion.contiguous(), a.contiguous(), b.contiguous()
     sides = motion.shape[1] // 2
     flow, paths = torch.empty_like(motion[:, :4]), torch.empty_like(motion)
-    wrong, means = torch.empty_like(motion[:, :sides]), torch.empty_like(motion[:, :sides])
+    wrong, means = (motion.new_empty(max(sides, _AROUND), *motion.shape[2:]) for _ in range(2))
     job = _Halfway(
         height=motion.shape[2],
         width=motion.shape[3],
