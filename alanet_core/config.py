@@ -38,6 +38,8 @@ class ModelConfig:
     sharp_head, middle_head: for "guided": widths of the last convolutions before the picture.
     restore: for "guided": widths of the passes that undo what is left of the blur, () for none.
     last: for "guided": size of the very last convolution of each, and of those that correct the motion.
+    searches: for "guided": how many answers a search for motion gives: 1, what is found at the size that the last
+        convolutions see; 2, what is found at twice that size as well. It takes time; no weights depend on it.
     """
 
     window: int = 3
@@ -52,6 +54,7 @@ class ModelConfig:
     sharp_head: tuple[int, ...] = ()
     middle_head: tuple[int, ...] = ()
     last: int = 3
+    searches: int = 1
     restore: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -83,6 +86,10 @@ class ModelConfig:
             self._check_guided()
 
     def _check_guided(self) -> None:
+        if self.searches not in range(1, self.fold + 1):
+            raise ConfigError(
+                must("searches", f"1, or 2 where unshuffle is 2 or 4 (here {self.unshuffle})", self.searches, "use 1")
+            )
         if self.window < 3:
             raise ConfigError(
                 must(

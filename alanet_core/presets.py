@@ -39,6 +39,7 @@ FINE = ModelConfig(
     detail=16,
     sharp_head=(32, 24),
     middle_head=(24, 20),
+    searches=2,
 )
 
 

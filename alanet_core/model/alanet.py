@@ -8,10 +8,10 @@ from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.attention import LatentAttention
 from alanet_core.model.encoder import Encoder
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
-from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
+from alanet_core.model.guided import GuidedMiddle, GuidedSharp, coarser, halvings
 from alanet_core.model.light import pyramid
 from alanet_core.model.restore import Restore
-from alanet_core.model.search import search
+from alanet_core.model.search import search, search_twice
 
 _GENERATORS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "mean": (SharpGenerator, MiddleGenerator),
@@ -68,15 +68,19 @@ class Alanet(nn.Module):
     def match(self, earlier: Latent, later: Latent) -> Tensor:
         """The motion between two frames that follow each other, once for all that is made of it.
 
-        [B, 4, h, w] float32 at the size where the last convolutions work, as `alanet_core.model.search` gives it; of
-        no channels for a network that does not look for motion.
+        [B, 4 * config.searches, h, w] float32 at the size where the last convolutions work, each answer as
+        `alanet_core.model.search` gives it, that of the finest search last; of no channels for a network that does not
+        look for motion.
         """
         return self.measure(earlier.light, later.light) if earlier.light else earlier.pixels[:, :0]
 
     def measure(self, earlier: tuple[Tensor, ...], later: tuple[Tensor, ...]) -> Tensor:
         """The same of two frames' `brightness`, for a network that looks for motion."""
         finest = self.config.fold.bit_length() - 1
-        return search(earlier[finest:], later[finest:])
+        if self.config.searches == 1:
+            return search(earlier[finest:], later[finest:])
+        finer, found = search_twice(earlier[finest - 1 :], later[finest - 1 :])
+        return torch.cat((found, coarser(finer, 2)), 1)
 
     def generate_sharp(
         self, z: Tensor, frames: tuple[Latent, Latent, Latent], motions: tuple[Tensor, Tensor], tile: int = 0

@@ -134,9 +134,9 @@ class GuidedPath(nn.Module):
         """frames: a, own, b. motion: [B, 4, h, w] where the last convolutions work, as is the last of the flows."""
         earlier, own, later = frames
         finest, top = self.unshuffle.bit_length() - 1, len(self.levels) - 1
-        begin = [_coarser(motion, self.unshuffle // self.fold)]
+        begin = [coarser(motion, self.unshuffle // self.fold)]
         for _ in range(top):
-            begin.append(_coarser(begin[-1], 2))
+            begin.append(coarser(begin[-1], 2))
         correction: Tensor | None = None
         flows: list[Tensor] = []
         for level, at in zip(self.levels, range(top, -1, -1), strict=True):
@@ -168,7 +168,7 @@ def halvings(config: ModelConfig) -> int:
     return config.unshuffle.bit_length() - 2 + len(config.channels) + COARSER
 
 
-def _coarser(flow: Tensor, times: int) -> Tensor:
+def coarser(flow: Tensor, times: int) -> Tensor:
     """A flow in pixels of its level -> the same at 1 / times of the size."""
     if times == 1:
         return flow
@@ -227,12 +227,13 @@ class GuidedSharp(nn.Module):
     ) -> Traced:
         """The picture, and what led to it.
 
-        frames: n-1, n, n+1. motions: from n-1 to n and from n to n+1, as `search` gives them.
+        frames: n-1, n, n+1. motions: from n-1 to n and from n to n+1, as `Alanet.match` gives them.
         told: [B, 3], 1 for a frame that is blurred, 0 for a sharp one, if known.
         """
         previous, own, following = frames
         planes = _planes(previous, following, own)
-        motion = torch.cat((motions[0][:, 2:], motions[1][:, :2]), 1)
+        before, after = (motion[:, -4:] for motion in motions)  # of the finest search
+        motion = torch.cat((before[:, 2:], after[:, :2]), 1)
         z, flows = self.path(z, (previous, own, following), planes, motion)
         coarse, finest = flows[-2:]
         places = coarse, 0.5, self.taps, self.path.unshuffle
@@ -275,7 +276,7 @@ class GuidedMiddle(nn.Module):
     ) -> Traced:
         """The picture, and what led to it.
 
-        frames: n, n+1. motion: from n to n+1, as `search` gives it. told: [B, 2], as above.
+        frames: n, n+1. motion: from n to n+1, as `Alanet.match` gives it. told: [B, 2], as above.
         """
         own, following = frames
         planes = _planes(own, following, None)

@@ -28,6 +28,7 @@ _MARGIN = _PATCH  # around the planes: a patch that lies there whole sees the re
 _ROUNDS = 3  # of propagation a level, after the first descent
 _STEPS = 2  # of Gauss-Newton a round, at most
 _DAMPING = 1e-3  # of the least squares: keeps flat patches where they are
+_FIRMNESS = 4.0  # times the damping, at the first of two levels: half of the slopes, and the second has been there
 _DOUBT = 1 / 255  # differences of brightness below this are noise: all fit equally well
 _NEAR = 0.05  # pixels (of both directions together) by which a neighbour's motion must differ to be tried
 _LONGEST = 2.0  # pixels that one step may go in each direction: farther, the gradient says nothing
@@ -35,9 +36,9 @@ _SETTLED = 0.01  # pixels (of both directions together); a step below this is th
 _GOOD = _PATCH**2 * (1 / 255) ** 2  # cost of a patch that fits to within noise: it looks no further in later rounds
 _BRIGHTEST = 1e4  # brightness is 0..1; what is beyond this, or no number, counts as black, and no sum overflows
 
-_NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows down, columns right
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows down, columns right
 
-SETTINGS = native.Settings(_ROUNDS, _STEPS, _DAMPING, _DOUBT, _NEAR, _LONGEST, _SETTLED, _GOOD, _BRIGHTEST)
+SETTINGS = native.Settings(_ROUNDS, _STEPS, _DAMPING, _FIRMNESS, _DOUBT, _NEAR, _LONGEST, _SETTLED, _GOOD, _BRIGHTEST)
 
 
 class _Patches(NamedTuple):
@@ -61,13 +62,31 @@ def search(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> Tensor:
     0, 1 lead from places of `earlier` to `later`, 2, 3 from places of `later` to `earlier`. It is finite whatever comes
     in. Raises ValueError for levels that do not match.
     """
+    return _found(earlier, later, 1)[0]
+
+
+@torch.no_grad()
+def search_twice(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """What is found at the first level, and what was found at the second one before, each as `search` has it.
+
+    The same patches see half as far at the first: small things and edges come out there, even ground at the second.
+    """
+    if len(earlier) < 2:
+        msg = f"two levels or more are needed, got {len(earlier)}"
+        raise ValueError(msg)
+    first, second = _found(earlier, later, 2)
+    return first, second
+
+
+def _found(earlier: Sequence[Tensor], later: Sequence[Tensor], wanted: int) -> tuple[Tensor, ...]:
+    """The flows of the first levels, 1 or 2 of them."""
     _check(earlier, later)
     first = earlier[0]
     if first.numel() == 0:
-        return first.new_zeros(len(first), 4, *first.shape[2:])
+        return tuple(x.new_zeros(len(x), 4, *x.shape[2:]) for x in earlier[:wanted])
     if native.reaches(first) and native.available():
-        return native.search(earlier, later, SETTINGS)
-    return _search(earlier, later)
+        return native.search(earlier, later, SETTINGS, wanted)
+    return _search(earlier, later, wanted)
 
 
 def _check(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> None:
@@ -84,12 +103,14 @@ def _check(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> None:
         height, width = (height + 1) // 2, (width + 1) // 2
 
 
-def _search(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> Tensor:
+def _search(earlier: Sequence[Tensor], later: Sequence[Tensor], wanted: int = 1) -> tuple[Tensor, ...]:
     """The plain form: what search.c does, for all patches of both directions at once."""
     flow: Tensor | None = None
-    for a, b in zip(reversed(earlier), reversed(later), strict=True):
+    flows: list[Tensor] = []
+    for level in reversed(range(len(earlier))):
+        a, b = earlier[level], later[level]
         pictures = torch.stack((a[:, 0], b[:, 0]), 1)  # [B, 2, h, w]: sheets 2n and 2n + 1 are each other's partners
-        patches = _patches(pictures)
+        patches = _patches(pictures, _DAMPING * (_FIRMNESS if wanted > 1 and level == 0 else 1))
         rows, columns = _grid(patches.size)
         start = _start(flow, rows, columns) if flow is not None else pictures.new_zeros(2, 2 * len(a), rows * columns)
         found = _descend(patches, torch.cat((start, _measure(patches, start))))
@@ -97,8 +118,9 @@ def _search(earlier: Sequence[Tensor], later: Sequence[Tensor]) -> Tensor:
             better = _descend(patches, _best_of_neighbours(patches, found))
             found = torch.where(_cost(found[2:]) < _GOOD, found, better)
         flow = _spread(patches, found)
-    assert flow is not None
-    return flow.view(len(earlier[0]), 4, *flow.shape[2:])
+        if level < wanted:
+            flows.insert(0, flow.view(len(a), 4, *flow.shape[2:]))
+    return tuple(flows)
 
 
 def _grid(size: tuple[int, int]) -> tuple[int, int]:
@@ -127,7 +149,7 @@ def _sheet_begins(sheets: int, pixels: int, device: torch.device) -> Tensor:
     return torch.arange(sheets, device=device, dtype=torch.int32)[:, None] * pixels
 
 
-def _patches(pictures: Tensor) -> _Patches:
+def _patches(pictures: Tensor, damping: float) -> _Patches:
     """From [B, 2, h, w]."""
     height, width = pictures.shape[2:]
     planes = torch.where(pictures.abs() <= _BRIGHTEST, pictures, 0)
@@ -144,7 +166,7 @@ def _patches(pictures: Tensor) -> _Patches:
     own, gx, gy = cut(planes[..., first:, first:]), cut(gx), cut(gy)
     xx, xy, yy, x, y = _folded(torch.stack((gx * gx, gx * gy, gy * gy, gx, gy), 2))
     n = _PATCH**2
-    xx, xy, yy = xx - x * x / n + _DAMPING, xy - x * y / n, yy - y * y / n + _DAMPING
+    xx, xy, yy = xx - x * x / n + damping, xy - x * y / n, yy - y * y / n + damping
     shape = (xx, xy, yy, x, y, xx * yy - xy * xy)
     stand = _standing(height, width, pictures.device)
     return _Patches(own, gx, gy, shape, planes.flip(1).flatten(), stand, (height, width))
@@ -210,7 +232,7 @@ def _best_of_neighbours(patches: _Patches, found: Tensor) -> Tensor:
     rows, columns = _grid(patches.size)
     own = found[:2]
     around = F.pad(torch.unflatten(own, 2, (rows, columns)), (1, 1, 1, 1), mode="replicate")  # beyond the edge: its own
-    moved = [around[:, :, 1 + y : 1 + y + rows, 1 + x : 1 + x + columns].flatten(2) for y, x in _NEIGHBOURS]
+    moved = [around[:, :, 1 + y : 1 + y + rows, 1 + x : 1 + x + columns].flatten(2) for y, x in NEIGHBOURS]
     flows = torch.stack(moved, 2)  # [2, S, 4, P]
     sums = _measure(patches, flows)
     near = (flows - own[:, :, None]).abs().sum(0) < _NEAR

@@ -35,6 +35,7 @@ class Settings(ctypes.Structure):
         ("rounds", ctypes.c_int),
         ("steps", ctypes.c_int),
         ("damping", ctypes.c_float),
+        ("firmness", ctypes.c_float),
         ("doubt", ctypes.c_float),
         ("near", ctypes.c_float),
         ("longest", ctypes.c_float),
@@ -87,7 +88,7 @@ def _load() -> ctypes.CDLL | str:
     numbers, planes = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_void_p)
     function.argtypes = (
         *(ctypes.c_int, ctypes.c_int, numbers, numbers, planes, planes),
-        *(ctypes.c_void_p, ctypes.POINTER(Settings), ctypes.c_int),
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(Settings), ctypes.c_int),
     )
     function.restype = ctypes.c_int
     return library
@@ -149,20 +150,22 @@ def reaches(x: Tensor) -> bool:
     return x.device.type == ("meta" if _rehearsing() else "cpu")
 
 
-def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Settings) -> Tensor:
-    """`alanet_core.model.search.search` on torch's number of threads; arguments checked there, contiguous or not.
+def search(
+    earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Settings, wanted: int = 1
+) -> tuple[Tensor, ...]:
+    """What `alanet_core.model.search` finds at the first levels, 1 or 2 of them, on torch's number of threads.
 
-    Raises MemoryError.
+    Arguments are checked there; they may be contiguous or not. Raises MemoryError.
     """
     library = _loaded()
     assert not isinstance(library, str)
     earlier, later = [x.contiguous() for x in earlier], [x.contiguous() for x in later]  # alive until the call is over
     pairs, _, height, width = earlier[0].shape
-    flow = torch.empty(pairs, 4, height, width)
+    flows = tuple(torch.empty(pairs, 4, *x.shape[2:]) for x in earlier[:wanted])
     count = len(earlier)
     if _rehearsing():
         torch.empty(_scratch(2 * pairs, height, width), dtype=torch.uint8)  # held for a moment, so that it is counted
-        return flow
+        return flows
     error = library.alanet_search(
         pairs,
         count,
@@ -170,14 +173,15 @@ def search(earlier: Sequence[Tensor], later: Sequence[Tensor], settings: Setting
         (ctypes.c_int * count)(*(x.shape[3] for x in earlier)),
         (ctypes.c_void_p * count)(*(x.data_ptr() for x in earlier)),
         (ctypes.c_void_p * count)(*(x.data_ptr() for x in later)),
-        flow.data_ptr(),
+        flows[0].data_ptr(),
+        address(flows[1] if wanted > 1 else None),
         settings,
         torch.get_num_threads(),
     )
     if error:
         msg = f"no memory to search motion in {pairs} pairs of {width}x{height} pixels"
         raise MemoryError(msg)
-    return flow
+    return flows
 
 
 def _scratch(sheets: int, height: int, width: int) -> int:

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from alanet_core import native
 
+_AROUND = 5  # of halfway.c
+
 
 class _Plane(ctypes.Structure):
     """`Plane` in light.c."""
@@ -22,7 +24,8 @@ class _Halfway(ctypes.Structure):
     """`Halfway` in halfway.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int) for name in ("height", "width", "threads")),
+        *((name, ctypes.c_int) for name in ("height", "width", "sides", "threads")),
+        ("doubt", ctypes.c_float),
         ("motion", ctypes.c_void_p),
         ("light", ctypes.c_void_p * 2),
         *((name, ctypes.c_void_p) for name in ("paths", "wrong", "means", "flow")),
@@ -68,15 +71,18 @@ def coarser(flow: Tensor, times: int) -> Tensor:
     return found
 
 
-def halfway(motion: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def halfway(motion: Tensor, a: Tensor, b: Tensor, doubt: float) -> Tensor:
     """As `alanet_core.model.halfway`."""
     motion, a, b = motion.contiguous(), a.contiguous(), b.contiguous()
-    flow, paths = torch.empty_like(motion), torch.empty_like(motion)
-    wrong, means = torch.empty_like(motion[:, :2]), torch.empty_like(motion[:, :2])
+    sides = motion.shape[1] // 2
+    flow, paths = torch.empty_like(motion[:, :4]), torch.empty_like(motion)
+    wrong, means = (motion.new_empty(max(sides, _AROUND), *motion.shape[2:]) for _ in range(2))
     job = _Halfway(
         height=motion.shape[2],
         width=motion.shape[3],
+        sides=sides,
         threads=torch.get_num_threads(),
+        doubt=doubt,
         motion=motion.data_ptr(),
         light=(ctypes.c_void_p * 2)(a.data_ptr(), b.data_ptr()),
         paths=paths.data_ptr(),

@@ -23,7 +23,7 @@ enum {
 /* As the class Settings in alanet_core/native/__init__.py. */
 typedef struct {
     int rounds, steps;
-    float damping, doubt, near, longest, settled, good, brightest;
+    float damping, firmness, doubt, near, longest, settled, good, brightest;
 } Settings;
 
 /* Sums over a patch, of the difference c to where it is thought to have moved: c, c * c, and c times the gradient. */
@@ -50,6 +50,7 @@ typedef struct {
     int height, width;
     int rows, columns; /* of patches */
     const float *pictures[2];
+    float damping;
     float *flow; /* [sheets, 2, height, width] */
 } Level;
 
@@ -284,7 +285,7 @@ CLONED static void search_row(const Job *job, const Level *l, const Level *coars
         ptrdiff_t number = patch_number(l, sheet, row, column);
         Patch p = patch_of(job, l, sheet, row, column);
         if (round == 0) {
-            job->shape[number] = shape(&p, job->settings.damping);
+            job->shape[number] = shape(&p, l->damping);
             fresh[number] = begin(coarser, &p, sheet, row, column);
         } else {
             fresh[number] = old[number];
@@ -397,6 +398,8 @@ static int allocate(Job *job, int threads) {
     job->scratch = malloc((size_t)threads * 3 * STRIDE * padded_width(first) * sizeof(float));
     for (int i = 1; i < job->levels; i++) {
         Level *l = &job->level[i];
+        if (l->flow)
+            continue;
         l->flow = malloc((size_t)job->sheets * 2 * l->height * l->width * sizeof(float));
         if (!l->flow)
             return ENOMEM;
@@ -405,9 +408,10 @@ static int allocate(Job *job, int threads) {
     return all ? 0 : ENOMEM;
 }
 
-static void release(Job *job) {
+static void release(Job *job, const float *second) {
     for (int i = 1; i < job->levels; i++)
-        free(job->level[i].flow);
+        if (job->level[i].flow != second)
+            free(job->level[i].flow);
     free(job->plane);
     free(job->gx);
     free(job->gy);
@@ -419,9 +423,10 @@ static void release(Job *job) {
 }
 
 /* earlier, later: a plane [pairs, height, width] for each level, the largest first, each half the one before it, rounded
- * up. flow: [pairs, 4, height, width] of the first. Returns 0, or ENOMEM. */
+ * up. flow: [pairs, 4, height, width] of the first. second: the same of the second, or NULL if it is not wanted: then the
+ * first is searched like all others. Returns 0, or ENOMEM. */
 EXPORTED int alanet_search(int pairs, int levels, const int *heights, const int *widths, const float *const *earlier,
-                           const float *const *later, float *flow, const Settings *settings, int threads) {
+                           const float *const *later, float *flow, float *second, const Settings *settings, int threads) {
     Job job = {.settings = *settings, .sheets = 2 * pairs, .levels = levels, .level = calloc((size_t)levels, sizeof(Level))};
     if (!job.level)
         return ENOMEM;
@@ -431,7 +436,8 @@ EXPORTED int alanet_search(int pairs, int levels, const int *heights, const int 
                                (heights[i] + STRIDE - 1) / STRIDE,
                                (widths[i] + STRIDE - 1) / STRIDE,
                                {earlier[i], later[i]},
-                               i == 0 ? flow : NULL};
+                               settings->damping * (second && i == 0 ? settings->firmness : 1),
+                               i == 0 ? flow : i == 1 ? second : NULL};
     long long worth = (long long)pairs * heights[0] * widths[0] / SMALL;
     if (threads > worth)
         threads = (int)worth;
@@ -440,6 +446,6 @@ EXPORTED int alanet_search(int pairs, int levels, const int *heights, const int 
     int error = allocate(&job, threads);
     if (error == 0)
         team_run(threads, work, &job);
-    release(&job);
+    release(&job, second);
     return error;
 }

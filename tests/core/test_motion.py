@@ -41,6 +41,28 @@ def test_half_way_the_path_is_taken_whose_ends_look_alike(dx: float, dy: float, 
     torch.testing.assert_close(flow[:, :, 16:-16, 16:-16], expected.expand(1, 4, 64, 96), atol=1e-5, rtol=0)
 
 
+def test_half_way_of_several_answers_those_that_fit_count() -> None:
+    """One of the four paths is right; the others lead elsewhere, and hardly move the mean."""
+    answers = torch.cat((motion((5.0, -2.0), (4.0, 6.0)), motion((-9.0, 3.0), (8.0, 1.0))), 1)
+    flow = halfway(answers, picture(), picture(5.0, -2.0))
+    expected = torch.tensor([-2.5, 1.0, 2.5, -1.0])[None, :, None, None]
+    assert float((flow - expected)[:, :, 16:-16, 16:-16].abs().mean()) < 0.1
+
+
+def test_half_way_of_equal_answers_is_that_of_one() -> None:
+    one = motion((1.5, 2.5), (-1.5, -2.5))
+    flow = halfway(torch.cat((one, one), 1), picture(), picture(1.5, 2.5))
+    torch.testing.assert_close(flow, halfway(one, picture(), picture(1.5, 2.5)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_half_way_nothing_is_no_number_whatever_the_frames_are(batch: int) -> None:
+    a, b = torch.rand(batch, 1, 12, 17), torch.full((batch, 1, 12, 17), math.nan)
+    b[:, :, 6:] = 1e30
+    for answers in (1, 2):
+        assert torch.isfinite(halfway(torch.randn(batch, 4 * answers, 12, 17), a, b)).all()
+
+
 def test_half_way_each_frame_tells_of_its_own_places() -> None:
     """The right half of a frame moves by 8: in between, that motion begins 4 pixels further to the right."""
     moving = torch.zeros(1, 4, 96, 128)

@@ -13,7 +13,7 @@ from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.blocks import conv
 from alanet_core.model.fine import Scene, form
-from alanet_core.model.guided import _coarser, _with
+from alanet_core.model.guided import _with, coarser
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import pyramid
 from alanet_core.model.smear import cues, smear
@@ -120,7 +120,7 @@ def test_pixels_are_folded_and_features_halved_as_in_pytorch(side: int, dtype: t
 @pytest.mark.parametrize("times", [2, 4])
 def test_flows_are_made_coarser_as_in_pytorch(both, times: int) -> None:
     flow = 20 * rand(1, 4, 24, 136) - 10
-    assert apart(*both(lambda: _coarser(flow, times))) <= 1e-5
+    assert apart(*both(lambda: coarser(flow, times))) <= 1e-5
 
 
 @pytest.mark.parametrize("size", [(2, 2), (3, 5), (17, 33), (130, 101), (64, 65)])
@@ -130,6 +130,16 @@ def test_halfway_is_the_same_but_where_two_paths_are_as_good(both, size: tuple[i
     fast, plain = both(lambda: halfway(motion, a, b))
     other = ((fast - plain).abs() > 1e-4).any(1).float().mean()
     assert other <= 1e-3
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (17, 33), (130, 101), (64, 65)])
+@pytest.mark.parametrize("answers", [2, 3])
+def test_halfway_mixes_several_answers_as_in_pytorch(both, answers: int, size: tuple[int, int]) -> None:
+    a, b = rand(1, 1, *size), rand(1, 1, *size, seed=1)
+    motion = 12 * rand(1, 4 * answers, *size, seed=2) - 6
+    fast, plain = both(lambda: halfway(motion, a, b))
+    assert fast.shape == (1, 4, *size)
+    assert apart(fast, plain) <= 2e-3
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])

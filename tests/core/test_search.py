@@ -18,7 +18,7 @@ from torch import Tensor
 
 from alanet_core import native
 from alanet_core.model import light
-from alanet_core.model.search import _search, search
+from alanet_core.model.search import _search, search, search_twice
 
 LEVELS = 6
 Pyramid = tuple[Tensor, ...]
@@ -104,14 +104,40 @@ def test_both_forms_give_the_same_bits_at_any_size(height: int, width: int, batc
     flow = search(earlier, later)
     assert flow.shape == (batch, 4, height, width)
     assert torch.isfinite(flow).all()
-    assert torch.equal(flow, _search(earlier, later))
+    assert torch.equal(flow, *_search(earlier, later))
 
 
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (1, 130), (130, 1), (4, 4), (5, 8), (96, 130)])
 def test_both_forms_give_the_same_bits_at_awkward_sizes(size: tuple[int, int]) -> None:
     earlier, later = noise(*size, batch=2)
-    assert torch.equal(search(earlier, later), _search(earlier, later))
+    assert torch.equal(search(earlier, later), *_search(earlier, later))
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 130), (5, 8), (97, 130)])
+def test_both_forms_give_the_same_bits_at_two_levels(size: tuple[int, int]) -> None:
+    earlier, later = noise(*size, batch=2)
+    flows = search_twice(earlier, later)
+    assert [flow.shape[2:] for flow in flows] == [plane.shape[2:] for plane in earlier[:2]]
+    for fast, plain in zip(flows, _search(earlier, later, 2), strict=True):
+        assert torch.equal(fast, plain)
+
+
+def test_the_second_level_is_what_a_search_that_ends_there_gives(form: str) -> None:
+    earlier, later = pyramid(texture()), pyramid(texture(3.3, -1.7))
+    finer, found = search_twice(earlier, later)
+    assert torch.equal(found, search(earlier[1:], later[1:]))
+    assert finer.shape == earlier[0].expand(1, 4, -1, -1).shape
+    assert not torch.equal(finer, search(earlier, later))  # it trusts its own slopes less
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0.25, 0.0), (-12.0, 16.0)])
+def test_a_shift_is_found_at_both_levels(form: str, dx: float, dy: float) -> None:
+    expected = torch.tensor([dx, dy, -dx, -dy])[:, None, None]
+    finer, found = search_twice(pyramid(texture()), pyramid(texture(dx, dy)))
+    assert float((finer[0] - expected)[:, 32:-32, 32:-32].abs().max()) < 0.1
+    assert float((2 * found[0] - expected)[:, 16:-16, 16:-16].abs().max()) < 0.2
 
 
 def test_a_pair_does_not_depend_on_what_else_is_in_the_batch(form: str) -> None:
@@ -166,7 +192,7 @@ def test_the_flow_is_finite_whatever_comes_in(form: str, value: float, share: fl
         plane[hit] = value
     flow = search(earlier, later)
     assert torch.isfinite(flow).all()
-    assert torch.equal(flow, _search(earlier, later))
+    assert torch.equal(flow, *_search(earlier, later))
 
 
 def test_a_pixel_that_is_no_number_disturbs_its_surroundings_only(form: str) -> None:
@@ -194,6 +220,8 @@ def test_levels_that_do_not_match_are_refused() -> None:
         search(earlier, later[:-1])
     with pytest.raises(ValueError, match=r"must be \[1, 1, 10, 11\] float32, got \[1, 1, 5, 6\]"):
         search([earlier[0], earlier[2]], [later[0], later[2]])
+    with pytest.raises(ValueError, match="two levels or more are needed, got 1"):
+        search_twice(earlier[:1], later[:1])
     with pytest.raises(ValueError, match="float64"):
         search([x.double() for x in earlier], later)
 
@@ -202,7 +230,7 @@ def test_levels_that_do_not_match_are_refused() -> None:
 def test_the_switch_in_the_environment_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
     earlier, later = noise(16, 16)
-    monkeypatch.setattr(native, "search", lambda *_: called.append(True) or torch.zeros(()))
+    monkeypatch.setattr(native, "search", lambda *_: called.append(True) or (torch.zeros(()),))
     search(earlier, later)
     monkeypatch.setenv("ALANET_NATIVE", "0")
     assert not native.available()
@@ -252,9 +280,9 @@ CALLER = """
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct { int rounds, steps; float damping, doubt, near, longest, settled, good, brightest; } Settings;
+typedef struct { int rounds, steps; float damping, firmness, doubt, near, longest, settled, good, brightest; } Settings;
 int alanet_search(int, int, const int *, const int *, const float *const *, const float *const *, float *,
-                  const Settings *, int);
+                  float *, const Settings *, int);
 
 static float value(int odd) {
     static const float strange[] = {NAN, INFINITY, -INFINITY, 1e38f, -1e38f, 9999, -9999, 0};
@@ -263,7 +291,7 @@ static float value(int odd) {
 }
 
 static void once(int height, int width, int pairs, int levels, int odd, int threads) {
-    const Settings settings = {2, 4, 1e-3f, 1 / 255.0f, 0.05f, 2, 0.01f, 1e-3f, 1e4f};
+    const Settings settings = {2, 4, 1e-3f, 4, 1 / 255.0f, 0.05f, 2, 0.01f, 1e-3f, 1e4f};
     int heights[8], widths[8];
     const float *planes[2][8];
     for (int i = 0; i < levels; i++) {
@@ -277,14 +305,17 @@ static void once(int height, int width, int pairs, int levels, int odd, int thre
             planes[k][i] = plane;
         }
     }
-    long size = 4L * pairs * height * width;
-    float *flow = malloc(size * sizeof *flow);
-    if (alanet_search(pairs, levels, heights, widths, planes[0], planes[1], flow, &settings, threads))
+    float *flows[2] = {NULL, NULL}; /* the second is asked for where there is one, and the width is even */
+    for (int k = 0; k < (levels > 1 && width % 2 == 0 ? 2 : 1); k++)
+        flows[k] = malloc(4L * pairs * heights[k] * widths[k] * sizeof *flows[k]);
+    if (alanet_search(pairs, levels, heights, widths, planes[0], planes[1], flows[0], flows[1], &settings, threads))
         exit(2);
-    for (long p = 0; p < size; p++)
-        if (!isfinite(flow[p]))
-            exit(3);
-    free(flow);
+    for (int k = 0; k < 2; k++)
+        for (long p = 0; flows[k] && p < 4L * pairs * heights[k] * widths[k]; p++)
+            if (!isfinite(flows[k][p]))
+                exit(3);
+    free(flows[0]);
+    free(flows[1]);
     for (int i = 0; i < levels; i++)
         for (int k = 0; k < 2; k++)
             free((float *)planes[k][i]);
