@@ -10,6 +10,7 @@ counted in parts of the motion); and shares of what the neighbours show. Kernel 
 """
 
 import itertools
+import math
 from typing import NamedTuple
 
 import torch
@@ -297,8 +298,9 @@ def _picture(scene: Scene, head: Head, tile: int) -> Tensor:
         inputs, compose = picture.look(strip)
         return compose(head(inputs))
 
-    margin = picture.margin + scene.side * head.reach
-    return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=picture.grid)
+    margin = picture.margin + scene.side * head.reach(scene.folded)
+    grid = math.lcm(picture.grid, scene.side * head.grid(scene.folded))
+    return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=grid)
 
 
 def _blurred(judge: Blurred, seen: Tensor) -> Tensor:

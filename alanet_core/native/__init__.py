@@ -22,6 +22,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 KERNELS = (  # those that take a structure and cannot fail
     *("alanet_look", "alanet_compose", "alanet_level", "alanet_settle", "alanet_grow"),
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
+    "alanet_convolve",
     *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
 _lock = threading.Lock()
@@ -81,6 +82,7 @@ def _load() -> ctypes.CDLL | str:
         function = library.alanet_search
         for name in KERNELS:
             getattr(library, name).restype = None
+        library.alanet_convolves.restype = ctypes.c_int
     except (OSError, AttributeError) as error:
         return f"not to be loaded: {error}"
     numbers, planes = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_void_p)
@@ -116,6 +118,14 @@ def call(name: str, job: ctypes.Structure) -> None:
     library = _loaded()
     assert not isinstance(library, str)
     getattr(library, name)(ctypes.byref(job))
+
+
+@functools.cache
+def convolves() -> bool:
+    """The kernels' convolutions suit this processor; asked where they can be called."""
+    library = _loaded()
+    assert not isinstance(library, str)
+    return bool(library.alanet_convolves())
 
 
 def innermost(x: Tensor) -> Tensor:

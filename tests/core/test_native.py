@@ -288,3 +288,36 @@ def test_a_convolution_follows_its_weights_and_can_be_copied() -> None:
         assert apart(layer.active(x), F.leaky_relu(expected, 0.1)) <= 1e-5
         assert apart(copy.deepcopy(layer)(x), expected) <= 1e-5
         layer.weight.mul_(-2)
+
+
+CONVOLUTIONS = [  # inputs, outputs, kernel, height, width
+    *((32, 32, 3, 88, 160), (28, 16, 3, 37, 53), (8, 8, 3, 1, 1), (13, 21, 3, 4, 5), (60, 32, 3, 9, 130)),
+    *((150, 32, 1, 20, 33), (16, 36, 1, 7, 9), (5, 3, 1, 1, 1), (64, 4, 1, 22, 40), (37, 25, 1, 13, 1)),
+]
+
+
+@pytest.mark.parametrize("shape", CONVOLUTIONS)
+def test_convolutions_in_c_are_those_of_exact_arithmetic(shape: tuple[int, ...]) -> None:
+    inputs, outputs, kernel, height, width = shape
+    layer = conv(inputs, outputs, kernel).requires_grad_(False)
+    layer.bias.copy_(rand(outputs, seed=1))
+    x = rand(1, inputs, height, width) - 0.5
+    if not layer.in_c(x):
+        pytest.skip("this processor does better with oneDNN")
+    exact = F.conv2d(x.double(), layer.weight.double(), layer.bias.double(), padding=kernel // 2)
+    assert (layer(x) - exact).abs().max() <= 4e-6
+    assert (layer.active(x) - F.leaky_relu(exact, 0.1)).abs().max() <= 4e-6
+
+
+def test_a_convolution_gives_the_same_bits_on_any_number_of_threads_and_for_strips() -> None:
+    layer = conv(24, 40).requires_grad_(False)
+    x = rand(1, 24, 60, 90).contiguous(memory_format=torch.channels_last)
+    threads, whole = torch.get_num_threads(), layer(x)
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            assert torch.equal(layer(x), whole)
+    finally:
+        torch.set_num_threads(threads)
+    if layer.in_c(x):
+        assert torch.equal(layer(x[:, :, 8:40])[:, :, 4:-4], whole[:, :, 12:36])
