@@ -68,8 +68,12 @@ class Conv(nn.Conv2d):
         return native.serves(x, learnt=self.parameters())
 
     def _in_c(self, x: Tensor, slope: float) -> Tensor:
-        packed = self._kept(self._weights_are(), lambda: of_c.packed(self.weight.detach(), self._bias))
-        return of_c.convolve(x, packed, self.out_channels, self.kernel_size[0], slope)
+        return of_c.convolve(x, self.packed, slope)
+
+    @property
+    def packed(self) -> of_c.Packed:
+        """Weights as conv.c reads them."""
+        return self._kept(self._weights_are(), lambda: of_c.packed(self.weight.detach(), self._bias))
 
     def _fused(self, x: Tensor, after: str, numbers: list[float]) -> Tensor:
         """By oneDNN, whose packed weights depend on what is convolved."""
@@ -171,6 +175,13 @@ class Head(nn.Sequential):
             x = layer.active(x)
         made: Tensor = last(x)
         return made
+
+    def packed(self, x: Tensor) -> list[tuple[of_c.Packed, float]]:
+        """The layers as C has them, with slopes of LeakyReLU; none where it is not to convolve x."""
+        layers = [layer for layer in self if isinstance(layer, Conv)]
+        if not all(layer.in_c(x) for layer in layers):
+            return []
+        return [(layer.packed, SLOPE if layer is not layers[-1] else 1.0) for layer in layers]
 
     def reach(self, x: Tensor) -> int:
         """Rows and columns on either side that a place depends on, of what is made of x."""

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "conv.h"
 #include "targets.h"
 #include "team.h"
 
@@ -23,7 +24,8 @@ enum {
     LANES = 8,
     ROWS = 6,  /* of a product that are made at a time, of two vectors each: 12 sums, for 16 registers */
     SIDE = 6,  /* of what a square is made from */
-    STEP = 4,  /* from one square to the next */
+    STEP = SQUARE, /* from one square to the next */
+    NEAR = 24, /* squares at a time: their values and the weights stay in the second cache */
     PLACES = SIDE * SIDE,
     GAP = 16,  /* numbers between the places' matrices, lest all of them lie in the same lines of the cache */
     MOST_CHANNELS = 512,
@@ -36,16 +38,11 @@ typedef int Choice __attribute__((vector_size(32)));
 /* As the class _Convolution in alanet_core/native/conv.py. */
 typedef struct {
     int height, width;
-    int inputs, outputs;
-    int kernel;  /* 3 or 1 */
-    int squares; /* at a time: for 3 */
     int threads;
-    float slope;          /* of what is below 0; 1 for none */
-    const float *x;       /* [height, width, inputs] */
-    const float *weights; /* [places or 1, blocks of 16 outputs, inputs, 16], the last block 8 wide where that will do */
-    const float *bias;    /* [outputs], and zeros up to whole blocks */
-    float *made;          /* [height, width, outputs] */
-    float *scratch;       /* [threads, .., places, squares * channels + GAP], of inputs and of outputs: for 3 */
+    Layer layer;
+    const float *x; /* [height, width, inputs] */
+    float *made;    /* [height, width, outputs] */
+    float *scratch; /* [threads, layer_scratch] */
 } Convolution;
 
 /* LeakyReLU. */
@@ -109,16 +106,15 @@ INLINED void product(int rows, int wide, const float *a, ptrdiff_t line, const f
         multiplied(1, wide, a + r * line, line, b, depth, &t);
 }
 
-/* All outputs of some rows; weights as Convolution has them, for one place. */
-INLINED void products(const Convolution *c, int rows, const float *a, ptrdiff_t line, const float *weights, Target t) {
-    for (int first = 0; first < c->outputs; first += 2 * LANES) {
-        int left = c->outputs - first;
-        t.count = left;
-        if (left > LANES)
-            product(rows, 2, a, line, weights, c->inputs, t);
+/* All outputs of some rows; weights as Layer has them, for one place. */
+INLINED void products(const Layer *l, int rows, const float *a, const float *weights, Target t) {
+    for (int first = 0; first < l->outputs; first += 2 * LANES) {
+        t.count = l->outputs - first;
+        if (t.count > LANES)
+            product(rows, 2, a, l->inputs, weights, l->inputs, t);
         else
-            product(rows, 1, a, line, weights, c->inputs, t);
-        weights += 2 * LANES * c->inputs;
+            product(rows, 1, a, l->inputs, weights, l->inputs, t);
+        weights += 2 * LANES * l->inputs;
         t.to += 2 * LANES;
         t.bias = t.bias ? t.bias + 2 * LANES : NULL;
     }
@@ -126,12 +122,13 @@ INLINED void products(const Convolution *c, int rows, const float *a, ptrdiff_t 
 
 /* --- 1 x 1 --- */
 
-enum { PIXELS = 48 }; /* a piece of work: what is read of them stays in the nearest cache for all blocks of outputs */
+enum { PIXELS = 48 }; /* at a time: what is read of them stays in the nearest cache for all blocks of outputs */
 
-CLONED static void multiply_piece(const Convolution *c, long piece) {
-    long first = piece * PIXELS, left = (long)c->height * c->width - first;
-    Target t = {c->made + first * c->outputs, c->outputs, 0, c->bias, c->slope};
-    products(c, (int)(left < PIXELS ? left : PIXELS), c->x + first * c->inputs, c->inputs, c->weights, t);
+CLONED static void multiply(const Layer *l, long count, const float *x, float *made) {
+    for (long first = 0; first < count; first += PIXELS) {
+        Target t = {made + first * l->outputs, l->outputs, 0, l->bias, l->slope};
+        products(l, (int)(count - first < PIXELS ? count - first : PIXELS), x + first * l->inputs, l->weights, t);
+    }
 }
 
 /* --- 3 x 3 --- */
@@ -140,115 +137,184 @@ CLONED static void multiply_piece(const Convolution *c, long piece) {
 #define ROOT_TWO 1.41421356f
 
 /* Six in a line -> the values of their polynomial. */
-INLINED void to_places(const Eight *d, int step, Eight *v, int to) {
-    Eight even_two = d[4 * step] - 2 * d[2 * step], odd_two = d[3 * step] - 2 * d[step];
-    Eight even_half = d[4 * step] - 0.5f * d[2 * step], odd_half = d[3 * step] - 0.5f * d[step];
-    v[0] = d[0] + (d[4 * step] - 2.5f * d[2 * step]);
-    v[to] = even_two + ROOT_HALF * odd_two;
-    v[2 * to] = even_two - ROOT_HALF * odd_two;
-    v[3 * to] = even_half + ROOT_TWO * odd_half;
-    v[4 * to] = even_half - ROOT_TWO * odd_half;
-    v[5 * to] = d[step] + (d[5 * step] - 2.5f * d[3 * step]);
+INLINED void to_places(const Eight *d, Eight *v) {
+    Eight even_two = d[4] - 2 * d[2], odd_two = d[3] - 2 * d[1];
+    Eight even_half = d[4] - 0.5f * d[2], odd_half = d[3] - 0.5f * d[1];
+    v[0] = d[0] + (d[4] - 2.5f * d[2]);
+    v[1] = even_two + ROOT_HALF * odd_two;
+    v[2] = even_two - ROOT_HALF * odd_two;
+    v[3] = even_half + ROOT_TWO * odd_half;
+    v[4] = even_half - ROOT_TWO * odd_half;
+    v[5] = d[1] + (d[5] - 2.5f * d[3]);
 }
 
 /* Back: the values of a polynomial -> four results in a line. */
-INLINED void from_places(const Eight *m, int step, Eight *y, int to) {
-    Eight sum_half = m[step] + m[2 * step], gap_half = m[step] - m[2 * step];
-    Eight sum_two = m[3 * step] + m[4 * step], gap_two = m[3 * step] - m[4 * step];
+INLINED void from_places(const Eight *m, Eight *y) {
+    Eight sum_half = m[1] + m[2], gap_half = m[1] - m[2];
+    Eight sum_two = m[3] + m[4], gap_two = m[3] - m[4];
     y[0] = m[0] + (sum_half + sum_two);
-    y[to] = ROOT_HALF * gap_half + ROOT_TWO * gap_two;
-    y[2 * to] = 0.5f * sum_half + 2 * sum_two;
-    y[3 * to] = (0.5f * ROOT_HALF) * gap_half + (2 * ROOT_TWO) * gap_two + m[5 * step];
+    y[1] = ROOT_HALF * gap_half + ROOT_TWO * gap_two;
+    y[2] = 0.5f * sum_half + 2 * sum_two;
+    y[3] = (0.5f * ROOT_HALF) * gap_half + (2 * ROOT_TWO) * gap_two + m[5];
 }
 
-/* Square number `n` of the picture -> row `n - first` of the 36 matrices. Beyond the edge are zeros. */
-INLINED void taken_apart(const Convolution *c, const float *const *from, float *v, ptrdiff_t matrix) {
-    for (int k = 0; k < c->inputs; k += LANES) {
-        int at = k + LANES <= c->inputs ? k : c->inputs - LANES; /* the last may be made twice */
-        Eight d[PLACES], t[PLACES], line[SIDE];
+/* What a square is made from -> its row of the 36 matrices. */
+INLINED void take_apart(const Layer *l, const float *const *from, float *v, ptrdiff_t matrix) {
+    for (int k = 0; k < l->inputs; k += LANES) {
+        int at = k + LANES <= l->inputs ? k : l->inputs - LANES; /* the last may be made twice */
+        Eight columns[SIDE][SIDE], line[SIDE];
 #pragma GCC unroll 6
         for (int x = 0; x < SIDE; x++) {
 #pragma GCC unroll 6
             for (int y = 0; y < SIDE; y++)
                 line[y] = *(const Loose *)(from[SIDE * y + x] + at);
-            to_places(line, 1, t + x, SIDE);
+            to_places(line, columns[x]);
         }
 #pragma GCC unroll 6
-        for (int y = 0; y < SIDE; y++)
-            to_places(t + SIDE * y, 1, d + SIDE * y, 1);
-#pragma GCC unroll 36
-        for (int i = 0; i < PLACES; i++)
-            *(Loose *)(v + i * matrix + at) = d[i];
+        for (int y = 0; y < SIDE; y++) {
+            Eight values[SIDE];
+#pragma GCC unroll 6
+            for (int x = 0; x < SIDE; x++)
+                line[x] = columns[x][y];
+            to_places(line, values);
+#pragma GCC unroll 6
+            for (int x = 0; x < SIDE; x++)
+                *(Loose *)(v + (SIDE * y + x) * matrix + at) = values[x];
+        }
     }
 }
 
-INLINED void put_together(const Convolution *c, const float *m, ptrdiff_t matrix, int top, int left) {
-    int rows = c->height - top < STEP ? c->height - top : STEP, columns = c->width - left < STEP ? c->width - left : STEP;
-    for (int k = 0; k < c->outputs; k += LANES) {
-        int at = k + LANES <= c->outputs ? k : c->outputs - LANES;
-        Eight t[STEP * SIDE], y[STEP * STEP], line[SIDE], bias = *(const Loose *)(c->bias + at);
+/* The inverse, for so many rows and columns of a square; to: where its rows go. */
+INLINED void put_together(const Layer *l, const float *m, ptrdiff_t matrix, int rows, int columns, float *const *to) {
+    for (int k = 0; k < l->outputs; k += LANES) {
+        int at = k + LANES <= l->outputs ? k : l->outputs - LANES;
+        Eight lines[SIDE][STEP], line[SIDE], bias = *(const Loose *)(l->bias + at);
 #pragma GCC unroll 6
         for (int x = 0; x < SIDE; x++) {
 #pragma GCC unroll 6
-            for (int i = 0; i < SIDE; i++)
-                line[i] = *(const Loose *)(m + (SIDE * i + x) * matrix + at);
-            from_places(line, 1, t + x, SIDE);
+            for (int y = 0; y < SIDE; y++)
+                line[y] = *(const Loose *)(m + (SIDE * y + x) * matrix + at);
+            from_places(line, lines[x]);
         }
 #pragma GCC unroll 4
-        for (int i = 0; i < STEP; i++)
-            from_places(t + SIDE * i, 1, y + STEP * i, 1);
-        float *to = c->made + ((ptrdiff_t)top * c->width + left) * c->outputs + at;
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++) {
-                Eight each = y[STEP * i + j] + bias;
-                activate(&each, c->slope);
-                *(Loose *)(to + ((ptrdiff_t)i * c->width + j) * c->outputs) = each;
+        for (int y = 0; y < STEP; y++) {
+            Eight made[STEP];
+#pragma GCC unroll 6
+            for (int x = 0; x < SIDE; x++)
+                line[x] = lines[x][y];
+            from_places(line, made);
+            if (y >= rows)
+                continue;
+#pragma GCC unroll 4
+            for (int x = 0; x < STEP; x++) {
+                made[x] += bias;
+                activate(&made[x], l->slope);
+                if (x < columns)
+                    *(Loose *)(to[y] + x * l->outputs + at) = made[x];
             }
+        }
     }
 }
 
 static const float nothing[MOST_CHANNELS];
 
-/* Some squares, one after the other row by row. */
-CLONED static void convolve_piece(const Convolution *c, long piece, float *scratch) {
-    int across = (c->width + STEP - 1) / STEP, down = (c->height + STEP - 1) / STEP;
-    long first = piece * c->squares, end = first + c->squares, all = (long)across * down;
-    int count = (int)((end < all ? end : all) - first);
-    ptrdiff_t of_inputs = (ptrdiff_t)c->squares * c->inputs + GAP, of_outputs = (ptrdiff_t)c->squares * c->outputs + GAP;
+/* Squares in a row of squares: their number and where they begin. */
+typedef struct {
+    int width, rows;            /* of the picture; that are made */
+    const float *const *from;   /* SIDE rows, NULL beyond the edge */
+    float *const *made;         /* STEP rows */
+} Line;
+
+INLINED void take_square(const Layer *l, const Line *line, int column, float *v, ptrdiff_t matrix) {
+    const float *from[PLACES];
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            int at = column + x - 1;
+            int inside = line->from[y] && at >= 0 && at < line->width;
+            from[SIDE * y + x] = inside ? line->from[y] + (ptrdiff_t)at * l->inputs : nothing;
+        }
+    take_apart(l, from, v, matrix);
+}
+
+INLINED void put_square(const Layer *l, const Line *line, int column, const float *m, ptrdiff_t matrix) {
+    float *to[STEP];
+    for (int y = 0; y < STEP; y++)
+        to[y] = y < line->rows ? line->made[y] + (ptrdiff_t)column * l->outputs : NULL;
+    put_together(l, m, matrix, line->rows, line->width - column, to);
+}
+
+static ptrdiff_t matrix_of(int channels) { return (ptrdiff_t)NEAR * channels + GAP; }
+
+/* Squares first ... first + count - 1 of all that the lines have; across: of each. */
+CLONED static void convolve(const Layer *l, const Line *lines, int across, long first, int count, float *scratch) {
+    ptrdiff_t of_inputs = matrix_of(l->inputs), of_outputs = matrix_of(l->outputs);
+    ptrdiff_t weights = (ptrdiff_t)l->inputs * ((l->outputs + LANES - 1) / LANES * LANES);
     float *v = scratch, *m = scratch + PLACES * of_inputs;
-    for (int i = 0; i < count; i++) {
-        int top = (int)((first + i) / across) * STEP - 1, left = (int)((first + i) % across) * STEP - 1;
-        const float *from[PLACES];
-        for (int y = 0; y < SIDE; y++)
-            for (int x = 0; x < SIDE; x++) {
-                int row = top + y, column = left + x;
-                int inside = row >= 0 && row < c->height && column >= 0 && column < c->width;
-                from[SIDE * y + x] = inside ? c->x + ((ptrdiff_t)row * c->width + column) * c->inputs : nothing;
-            }
-        taken_apart(c, from, v + (ptrdiff_t)i * c->inputs, of_inputs);
-    }
-    ptrdiff_t weights = (ptrdiff_t)c->inputs * ((c->outputs + LANES - 1) / LANES * LANES);
+    for (int i = 0; i < count; i++)
+        take_square(l, &lines[(first + i) / across], (int)((first + i) % across) * STEP, v + (ptrdiff_t)i * l->inputs, of_inputs);
     for (int i = 0; i < PLACES; i++) {
-        Target t = {m + i * of_outputs, c->outputs, 0, NULL, 1};
-        products(c, count, v + i * of_inputs, c->inputs, c->weights + i * weights, t);
+        Target t = {m + i * of_outputs, l->outputs, 0, NULL, 1};
+        products(l, count, v + i * of_inputs, l->weights + i * weights, t);
     }
     for (int i = 0; i < count; i++)
-        put_together(c, m + (ptrdiff_t)i * c->outputs, of_outputs, (int)((first + i) / across) * STEP,
-                     (int)((first + i) % across) * STEP);
+        put_square(l, &lines[(first + i) / across], (int)((first + i) % across) * STEP, m + (ptrdiff_t)i * l->outputs, of_outputs);
+}
+
+/* --- What is called. --- */
+
+ptrdiff_t layer_scratch(const Layer *l) {
+    return l->kernel == 3 ? PLACES * (matrix_of(l->inputs) + matrix_of(l->outputs)) : 0;
+}
+
+void layer_rows(const Layer *l, int width, int count, const float *const *from, float *const *made, float *scratch) {
+    if (l->kernel == 1) {
+        for (int y = 0; y < count; y++)
+            multiply(l, width, from[y], made[y]);
+        return;
+    }
+    Line line = {width, count, from, made};
+    int across = (width + STEP - 1) / STEP;
+    for (int first = 0; first < across; first += NEAR)
+        convolve(l, &line, across, first, across - first < NEAR ? across - first : NEAR, scratch);
+}
+
+enum { MOST_LINES = NEAR + 1 }; /* that some squares in a row may lie in */
+
+/* Squares one after the other, row by row: a small picture has few in a row. */
+static void convolve_piece(const Convolution *c, long first, int count, float *scratch) {
+    const Layer *l = &c->layer;
+    const float *from[MOST_LINES][SIDE];
+    float *made[MOST_LINES][STEP];
+    Line lines[MOST_LINES];
+    int across = (c->width + STEP - 1) / STEP;
+    long begin = first / across;
+    for (long i = begin; i <= (first + count - 1) / across; i++) {
+        int top = (int)i * STEP, rows = c->height - top < STEP ? c->height - top : STEP;
+        for (int y = 0; y < SIDE; y++) {
+            int row = top + y - 1;
+            from[i - begin][y] = row >= 0 && row < c->height ? c->x + (ptrdiff_t)row * c->width * l->inputs : NULL;
+        }
+        for (int y = 0; y < rows; y++)
+            made[i - begin][y] = c->made + (ptrdiff_t)(top + y) * c->width * l->outputs;
+        lines[i - begin] = (Line){c->width, rows, from[i - begin], made[i - begin]};
+    }
+    convolve(l, lines, across, first - begin * across, count, scratch);
 }
 
 static void work(Team *team, int member, void *job) {
     const Convolution *c = job;
+    const Layer *l = &c->layer;
+    int step = l->kernel == 3 ? NEAR : PIXELS;
     long across = (c->width + STEP - 1) / STEP, down = (c->height + STEP - 1) / STEP, begin, end;
-    long pieces = c->kernel == 3 ? (across * down + c->squares - 1) / c->squares
-                                 : ((long)c->height * c->width + PIXELS - 1) / PIXELS;
-    ptrdiff_t scratch = PLACES * ((ptrdiff_t)c->squares * (c->inputs + c->outputs) + 2 * GAP);
-    team_share(team, member, pieces, &begin, &end);
-    for (long i = begin; i < end; i++)
-        if (c->kernel == 3)
-            convolve_piece(c, i, c->scratch + member * scratch);
-        else
-            multiply_piece(c, i);
+    long all = l->kernel == 3 ? across * down : (long)c->height * c->width;
+    team_share(team, member, (all + step - 1) / step, &begin, &end);
+    end = end * step < all ? end * step : all;
+    begin *= step;
+    if (l->kernel == 1)
+        multiply(l, end - begin, c->x + begin * l->inputs, c->made + begin * l->outputs);
+    else
+        for (long first = begin; first < end; first += NEAR)
+            convolve_piece(c, first, (int)(end - first < NEAR ? end - first : NEAR), c->scratch + member * layer_scratch(l));
 }
 
 /* Whether this processor adds products in vectors of eight: without, oneDNN does better. */

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,17 +15,48 @@ _PLACES = 36
 _LANES, _BLOCK = 8, 16  # outputs of a vector, and those that are made at once
 _GAP = 16  # as in conv.c
 _MOST_CHANNELS = 256  # with more, weights of 36 places do not stay near
-_NEAR = 24  # squares at a time: their values and the weights stay in the second cache
+_NEAR = 24  # as in conv.c
+_SHARE = 16 * _NEAR  # pixels that are worth a thread
+
+
+class Layer(ctypes.Structure):
+    """`Layer` in conv.h. The numbers that it points to must stay alive for as long."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("inputs", "outputs", "kernel")),
+        ("slope", ctypes.c_float),
+        *((name, ctypes.c_void_p) for name in ("weights", "bias")),
+    )
 
 
 class _Convolution(ctypes.Structure):
     """`Convolution` in conv.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int) for name in ("height", "width", "inputs", "outputs", "kernel", "squares", "threads")),
-        ("slope", ctypes.c_float),
-        *((name, ctypes.c_void_p) for name in ("x", "weights", "bias", "made", "scratch")),
+        *((name, ctypes.c_int) for name in ("height", "width", "threads")),
+        ("layer", Layer),
+        *((name, ctypes.c_void_p) for name in ("x", "made", "scratch")),
     )
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Weights [outputs, inputs, k, k] and bias in the order in which conv.c reads them."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    weights: Tensor
+    bias: Tensor
+
+    def layer(self, slope: float) -> Layer:
+        """With LeakyReLU; slope: of what is below 0, 1 for none."""
+        return Layer(self.inputs, self.outputs, self.kernel, slope, self.weights.data_ptr(), self.bias.data_ptr())
+
+    @property
+    def scratch(self) -> int:
+        """As `layer_scratch` in conv.c."""
+        return _PLACES * (_NEAR * (self.inputs + self.outputs) + 2 * _GAP) if self.kernel == 3 else 0
 
 
 def serves(inputs: int, outputs: int, kernel: int) -> bool:
@@ -34,9 +66,9 @@ def serves(inputs: int, outputs: int, kernel: int) -> bool:
     return kernel == 1 and native.convolves()
 
 
-def packed(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights [outputs, inputs, k, k] and bias in the order in which conv.c reads them."""
-    outputs, kernel = len(weight), weight.shape[2]
+def packed(weight: Tensor, bias: Tensor) -> Packed:
+    """From weights [outputs, inputs, k, k] and a bias as PyTorch has them."""
+    outputs, inputs, kernel, _ = weight.shape
     wide = -(-outputs // _LANES) * _LANES
     exact = weight.double()
     if kernel == 3:
@@ -44,7 +76,7 @@ def packed(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         exact = torch.einsum("ay,oiyx,bx->oiab", to, exact, to)
     of_places = F.pad(exact.flatten(2).permute(2, 1, 0), (0, wide - outputs)).float()
     blocks = [block.flatten(1) for block in torch.split(of_places, _BLOCK, 2)]
-    return torch.cat(blocks, 1).contiguous(), F.pad(bias, (0, -outputs % _BLOCK)).contiguous()
+    return Packed(inputs, outputs, kernel, torch.cat(blocks, 1).contiguous(), F.pad(bias, (0, -outputs % _BLOCK)))
 
 
 def _to_places() -> Tensor:
@@ -57,35 +89,22 @@ def _to_places() -> Tensor:
     return torch.tensor([*rows, [0, 0, 1]], dtype=torch.float64)
 
 
-def convolve(x: Tensor, weights: tuple[Tensor, Tensor], outputs: int, kernel: int, slope: float) -> Tensor:
-    """A convolution that keeps the size, and LeakyReLU: [1, inputs, h, w] float32 -> [1, outputs, h, w].
-
-    weights: as `packed` gives them. slope: of what is below 0; 1 for none.
-    """
+def convolve(x: Tensor, weights: Packed, slope: float) -> Tensor:
+    """A convolution that keeps the size, and LeakyReLU: [1, inputs, h, w] float32 -> [1, outputs, h, w]."""
     x = native.innermost(x)
-    _, inputs, height, width = x.shape
-    made = x.new_empty(1, height, width, outputs).permute(0, 3, 1, 2)
-    pieces, scratch = -(-height * width // 48), None
-    if kernel == 3:
-        squares = -(-height // SQUARE) * -(-width // SQUARE)
-        pieces = -(-squares // _NEAR)
-    threads = min(torch.get_num_threads(), pieces)
-    if kernel == 3:
-        scratch = x.new_empty(threads * _PLACES * (_NEAR * (inputs + outputs) + 2 * _GAP))
+    height, width = x.shape[2:]
+    made = x.new_empty(1, height, width, weights.outputs).permute(0, 3, 1, 2)
+    worth = -(-height * width // _SHARE)
+    threads = min(torch.get_num_threads(), worth)
+    scratch = x.new_empty(threads * weights.scratch)
     job = _Convolution(
         height=height,
         width=width,
-        inputs=inputs,
-        outputs=outputs,
-        kernel=kernel,
-        squares=_NEAR,
         threads=threads,
-        slope=slope,
+        layer=weights.layer(slope),
         x=x.data_ptr(),
-        weights=weights[0].data_ptr(),
-        bias=weights[1].data_ptr(),
         made=made.data_ptr(),
-        scratch=native.address(scratch),
+        scratch=scratch.data_ptr(),
     )
     native.call("alanet_convolve", job)
     return made

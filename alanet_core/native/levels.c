@@ -1,4 +1,5 @@
 /* The coarse levels of a guided generator, between their convolutions: as GuidedLevel in alanet_core/model/guided.py. */
+#include "conv.h"
 #include "pixels.h"
 #include "team.h"
 
@@ -103,6 +104,30 @@ BY_DTYPE(Level, level)
 EXPORTED void alanet_level(const Level *l) {
     team_rows(l->threads, l->first, l->last, 4L * (l->last - l->first) * l->width, level_row, l);
 }
+
+/* As the class _Reduced: the first convolution, 1 x 1, of what it reads; that is then never there as a whole. */
+typedef struct {
+    Level level;    /* all rows, in float32; x is NULL */
+    Layer layer;
+    float *made;    /* [height, width, outputs] */
+    float *scratch; /* [threads, width, layer.inputs] */
+} Reduced;
+
+static void reduce_share(Team *team, int member, void *job) {
+    const Reduced *r = job;
+    Level row = r->level;
+    const float *x = row.x = r->scratch + (ptrdiff_t)member * row.width * r->layer.inputs;
+    long begin, end;
+    team_share(team, member, row.height, &begin, &end);
+    for (row.first = (int)begin; row.first < end; row.first++) {
+        float *made = r->made + (ptrdiff_t)row.first * row.width * r->layer.outputs;
+        row.last = row.first + 1;
+        level_row(&row, row.first);
+        layer_rows(&r->layer, row.width, 1, &x, &made, NULL);
+    }
+}
+
+EXPORTED void alanet_reduced(Reduced *r) { team_run(r->level.threads, reduce_share, r); }
 
 /* As the class _Settle: what a level has corrected, added to what it began with. */
 typedef struct {

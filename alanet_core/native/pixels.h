@@ -62,10 +62,73 @@ INLINED void copied(void *to, ptrdiff_t at, const void *from, ptrdiff_t where, i
     memcpy((char *)feature(to, at, half), feature(from, where, half), (size_t)count * (half ? sizeof(Half) : sizeof(float)));
 }
 
+/* Eight rows of eight -> columns. */
+INLINED void transposed(Eight *r) {
+    Eight t[8], u[8];
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            u[i + 2 * j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            u[i + 2 * j + 1] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    for (int i = 0; i < 4; i++) {
+        r[i] = __builtin_shufflevector(u[i], u[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        r[i + 4] = __builtin_shufflevector(u[i], u[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+
+/* Eight planes, eight pixels of each -> eight channels of the first `count` of these. */
+INLINED void eights_stored(float *to, ptrdiff_t stride, const float (*planes)[RUN], int i, int count) {
+    Eight block[8];
+    for (int j = 0; j < 8; j++)
+        memcpy(&block[j], &planes[j][i], sizeof *block);
+    transposed(block);
+    for (int j = 0; j < count; j++)
+        memcpy(to + (i + j) * stride, &block[j], sizeof *block);
+}
+
+/* The inverse. */
+INLINED void eights_loaded(float (*planes)[RUN], const float *from, ptrdiff_t stride, int i, int count) {
+    Eight block[8];
+    for (int j = 0; j < 8; j++)
+        memcpy(&block[j], from + (i + (j < count ? j : 0)) * stride, sizeof *block);
+    transposed(block);
+    for (int j = 0; j < 8; j++)
+        memcpy(&planes[j][i], &block[j], sizeof *block);
+}
+
+/* Eight channels at a time, 8 or more in all; the last eight may be done twice. */
+INLINED void interleaved_by_eights(float *to, ptrdiff_t stride, const float (*planes)[RUN], int count, int n) {
+    for (int next = 0; next < count; next += 8) {
+        int k = next + 8 <= count ? next : count - 8, i = 0;
+        for (; i + 8 <= n; i += 8)
+            eights_stored(to + k, stride, planes + k, i, 8);
+        if (i < n)
+            eights_stored(to + k, stride, planes + k, i, n - i);
+    }
+}
+
+INLINED void parted_by_eights(float (*planes)[RUN], const float *from, ptrdiff_t stride, int count, int n) {
+    for (int next = 0; next < count; next += 8) {
+        int k = next + 8 <= count ? next : count - 8, i = 0;
+        for (; i + 8 <= n; i += 8)
+            eights_loaded(planes + k, from + k, stride, i, 8);
+        if (i < n)
+            eights_loaded(planes + k, from + k, stride, i, n - i);
+    }
+}
+
 /* Planes of a run of pixels -> channels innermost: channel k of pixel i goes to `at` + i * stride + k. Four channels in
  * bfloat16 are written at once. */
 INLINED void interleaved(void *to, ptrdiff_t at, ptrdiff_t stride, const float (*planes)[RUN], int count, int n, int half) {
     int k = 0;
+    if (!half && count >= 8) {
+        interleaved_by_eights((float *)to + at, stride, planes, count, n);
+        return;
+    }
     for (; half && k + 4 <= count; k += 4) {
         uint64_t four[RUN];
         Half *begin = (Half *)to + at + k;
@@ -83,6 +146,10 @@ INLINED void interleaved(void *to, ptrdiff_t at, ptrdiff_t stride, const float (
 /* The inverse. */
 INLINED void parted(float (*planes)[RUN], const void *from, ptrdiff_t at, ptrdiff_t stride, int count, int n, int half) {
     int k = 0;
+    if (!half && count >= 8) {
+        parted_by_eights(planes, (const float *)from + at, stride, count, n);
+        return;
+    }
     for (; half && k + 4 <= count; k += 4) {
         uint64_t four[RUN] = {0};
         const Half *begin = (const Half *)from + at + k;
