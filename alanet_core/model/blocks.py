@@ -68,12 +68,14 @@ class Conv(nn.Conv2d):
         return native.serves(x, learnt=self.parameters())
 
     def _in_c(self, x: Tensor, slope: float) -> Tensor:
-        return of_c.convolve(x, self.packed, slope)
+        return of_c.convolve(x, [(self.packed, slope)])
 
     @property
     def packed(self) -> of_c.Packed:
         """Weights as conv.c reads them."""
-        return self._kept(self._weights_are(), lambda: of_c.packed(self.weight.detach(), self._bias))
+        assert self.bias is not None
+        bias = self.bias
+        return self._kept(self._weights_are(), lambda: of_c.packed(self.weight.detach(), bias.detach()))
 
     def _fused(self, x: Tensor, after: str, numbers: list[float]) -> Tensor:
         """By oneDNN, whose packed weights depend on what is convolved."""
@@ -87,14 +89,9 @@ class Conv(nn.Conv2d):
         made: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, *same, after, numbers, "")  # noqa: SLF001
         return made
 
-    @property
-    def _bias(self) -> Tensor:
-        assert self.bias is not None
-        return self.bias.detach()
-
     def _weights_are(self) -> tuple[object, ...]:
-        numbers = self.weight, self._bias
-        return tuple(part for x in numbers for part in (x.data_ptr(), x._version))  # noqa: SLF001 no public name for it
+        numbers = self.weight, self.bias
+        return tuple(part for x in numbers if x is not None for part in (x.data_ptr(), x._version))  # noqa: SLF001 no public name for it
 
     def _kept(self, key: tuple[object, ...], pack: Callable[[], T]) -> T:
         """Packed weights are kept until the weights change."""
@@ -158,7 +155,14 @@ class DoubleConv(nn.Module):
         self.second = conv(outputs, outputs, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second.active(self.first.active(x))
+        layers = self.packed(x)
+        return of_c.convolve(x, layers) if layers else self.second.active(self.first.active(x))
+
+    def packed(self, x: Tensor) -> of_c.Layers:
+        """Both as C has them; none where it is not to convolve x."""
+        if not (self.first.in_c(x) and self.second.in_c(x)):
+            return []
+        return [(self.first.packed, SLOPE), (self.second.packed, SLOPE)]
 
 
 def bounded(x: Tensor) -> Tensor:
@@ -176,7 +180,7 @@ class Head(nn.Sequential):
         made: Tensor = last(x)
         return made
 
-    def packed(self, x: Tensor) -> list[tuple[of_c.Packed, float]]:
+    def packed(self, x: Tensor) -> of_c.Layers:
         """The layers as C has them, with slopes of LeakyReLU; none where it is not to convolve x."""
         layers = [layer for layer in self if isinstance(layer, Conv)]
         if not all(layer.in_c(x) for layer in layers):

@@ -6,7 +6,7 @@ Each form does both for a strip. `Fine` in `alanet_core.native.fine` does the sa
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joi
 from alanet_core.model.light import brightness
 from alanet_core.model.motion import places, sample, sample_along, unfold
 from alanet_core.model.strips import Strip, near
-from alanet_core.native.conv import Packed
+from alanet_core.native.conv import Layers
 from alanet_core.native.fine import MOST_TAPS
 from alanet_core.native.fine import Fine as InC
 
@@ -112,7 +112,7 @@ class Native:
         inputs, parts = self.fine.look(rows)
         return inputs, functools.partial(self.fine.compose, rows, parts)
 
-    def whole(self, layers: Sequence[tuple[Packed, float]]) -> Tensor:
+    def whole(self, layers: Layers) -> Tensor:
         """The picture, with the last convolutions as C has them: nothing of the size of a picture is kept between."""
         return self.fine.whole(layers)
 

@@ -29,6 +29,7 @@ from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips, near
 from alanet_core.native import levels as of_c
 from alanet_core.native import light
+from alanet_core.native.conv import Layers
 from alanet_core.native.fine import MOST_LAYERS
 from alanet_core.native.smear import append
 
@@ -108,12 +109,23 @@ class GuidedLevel(nn.Module):
         def reduced(strip: Strip) -> Tensor:
             return self.reduce.active(level.look(range(*strip)))
 
-        height, width = motion.shape[2:]
-        if self.reduce.in_c(z):
-            fused = self.fuse(level.reduced(self.reduce.packed, SLOPE))
+        if layers := self._packed(z):
+            made = level.whole(layers)
+            if not isinstance(made, Tensor):
+                return made
+            fused = made
         else:
+            height, width = motion.shape[2:]
             fused = self.fuse(by_strips(reduced, height, tile=near(height, width, STRIP), margin=0, grid=1))
         return fused, *of_c.settle(motion, begin, self.flow(fused))
+
+    def _packed(self, z: Tensor) -> Layers:
+        """All convolutions as C has them, but that of the flow where it is none of 1 x 1; none where it does not."""
+        fuse = self.fuse.packed(z)
+        if not (fuse and self.reduce.in_c(z)):
+            return []
+        step = [(self.flow.packed, 1.0)] if self.flow.kernel_size[0] == 1 else []
+        return [(self.reduce.packed, SLOPE), *fuse, *step]
 
 
 @torch.no_grad()

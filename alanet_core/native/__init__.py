@@ -20,7 +20,7 @@ NAME = "libalanetcore" + (".dylib" if sys.platform == "darwin" else ".so")
 SWITCH = "ALANET_NATIVE"
 DTYPES = (torch.float32, torch.bfloat16)
 KERNELS = (  # those that take a structure and cannot fail
-    *("alanet_look", "alanet_compose", "alanet_level", "alanet_reduced", "alanet_settle", "alanet_grow"),
+    *("alanet_look", "alanet_compose", "alanet_level", "alanet_whole_level", "alanet_settle", "alanet_grow"),
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
     *("alanet_convolve", "alanet_whole"),
     *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),

@@ -38,11 +38,12 @@ typedef int Choice __attribute__((vector_size(32)));
 /* As the class _Convolution in alanet_core/native/conv.py. */
 typedef struct {
     int height, width;
-    int threads;
-    Layer layer;
+    int threads, layers;
+    const Layer *layer;
     const float *x; /* [height, width, inputs] */
-    float *made;    /* [height, width, outputs] */
-    float *scratch; /* [threads, layer_scratch] */
+    float *made[2]; /* [height, width, outputs]: of the last layer and all second ones before it; of the others */
+    float *scratch; /* [threads, layer_scratch], of the layer that wants most */
+    long share;     /* numbers of that for one thread */
 } Convolution;
 
 /* LeakyReLU. */
@@ -280,41 +281,59 @@ void layer_rows(const Layer *l, int width, int count, const float *const *from, 
 
 enum { MOST_LINES = NEAR + 1 }; /* that some squares in a row may lie in */
 
+/* A picture, and what is made of it. */
+typedef struct {
+    int height, width;
+    const float *x;
+    float *made;
+} Task;
+
 /* Squares one after the other, row by row: a small picture has few in a row. */
-static void convolve_piece(const Convolution *c, long first, int count, float *scratch) {
-    const Layer *l = &c->layer;
+static void convolve_piece(const Layer *l, const Task *t, long first, int count, float *scratch) {
     const float *from[MOST_LINES][SIDE];
     float *made[MOST_LINES][STEP];
     Line lines[MOST_LINES];
-    int across = (c->width + STEP - 1) / STEP;
+    int across = (t->width + STEP - 1) / STEP;
     long begin = first / across;
     for (long i = begin; i <= (first + count - 1) / across; i++) {
-        int top = (int)i * STEP, rows = c->height - top < STEP ? c->height - top : STEP;
+        int top = (int)i * STEP, rows = t->height - top < STEP ? t->height - top : STEP;
         for (int y = 0; y < SIDE; y++) {
             int row = top + y - 1;
-            from[i - begin][y] = row >= 0 && row < c->height ? c->x + (ptrdiff_t)row * c->width * l->inputs : NULL;
+            from[i - begin][y] = row >= 0 && row < t->height ? t->x + (ptrdiff_t)row * t->width * l->inputs : NULL;
         }
         for (int y = 0; y < rows; y++)
-            made[i - begin][y] = c->made + (ptrdiff_t)(top + y) * c->width * l->outputs;
-        lines[i - begin] = (Line){c->width, rows, from[i - begin], made[i - begin]};
+            made[i - begin][y] = t->made + (ptrdiff_t)(top + y) * t->width * l->outputs;
+        lines[i - begin] = (Line){t->width, rows, from[i - begin], made[i - begin]};
     }
     convolve(l, lines, across, first - begin * across, count, scratch);
 }
 
-static void work(Team *team, int member, void *job) {
-    const Convolution *c = job;
-    const Layer *l = &c->layer;
+void layer_share(Team *team, int member, const Layer *l, int height, int width, const float *x, float *made,
+                 float *scratch) {
+    Task task = {height, width, x, made};
     int step = l->kernel == 3 ? NEAR : PIXELS;
-    long across = (c->width + STEP - 1) / STEP, down = (c->height + STEP - 1) / STEP, begin, end;
-    long all = l->kernel == 3 ? across * down : (long)c->height * c->width;
+    long across = (width + STEP - 1) / STEP, down = (height + STEP - 1) / STEP, begin, end;
+    long all = l->kernel == 3 ? across * down : (long)height * width;
     team_share(team, member, (all + step - 1) / step, &begin, &end);
     end = end * step < all ? end * step : all;
     begin *= step;
     if (l->kernel == 1)
-        multiply(l, end - begin, c->x + begin * l->inputs, c->made + begin * l->outputs);
+        multiply(l, end - begin, x + begin * l->inputs, made + begin * l->outputs);
     else
         for (long first = begin; first < end; first += NEAR)
-            convolve_piece(c, first, (int)(end - first < NEAR ? end - first : NEAR), c->scratch + member * layer_scratch(l));
+            convolve_piece(l, &task, first, (int)(end - first < NEAR ? end - first : NEAR), scratch);
+}
+
+static void work(Team *team, int member, void *job) {
+    const Convolution *c = job;
+    const float *x = c->x;
+    for (int i = 0; i < c->layers; i++) {
+        float *made = c->made[(c->layers - 1 - i) % 2];
+        if (i > 0)
+            team_wait(team);
+        layer_share(team, member, &c->layer[i], c->height, c->width, x, made, c->scratch + member * c->share);
+        x = made;
+    }
 }
 
 /* Whether this processor adds products in vectors of eight: without, oneDNN does better. */

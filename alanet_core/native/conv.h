@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "team.h"
+
 enum { SQUARE = 4 }; /* results along one side of what a 3 x 3 convolution makes at once */
 
 /* As the class _Layer in alanet_core/native/conv.py. */
@@ -21,5 +23,9 @@ ptrdiff_t layer_scratch(const Layer *layer);
 /* `count` rows, up to SQUARE of them, of so many pixels. from: those rows [width, inputs]; for 3 x 3 also the one before
  * and all up to SQUARE after it, NULL beyond the edge. made: [width, outputs] each. */
 void layer_rows(const Layer *layer, int width, int count, const float *const *from, float *const *made, float *scratch);
+
+/* A member's share of a whole picture [height, width, inputs]; others may read what was made once all have met. */
+void layer_share(Team *team, int member, const Layer *layer, int height, int width, const float *x, float *made,
+                 float *scratch);
 
 #endif

@@ -16,7 +16,7 @@ _LANES, _BLOCK = 8, 16  # outputs of a vector, and those that are made at once
 _GAP = 16  # as in conv.c
 _MOST_CHANNELS = 256  # with more, weights of 36 places do not stay near
 _NEAR = 24  # as in conv.c
-_SHARE = 16 * _NEAR  # pixels that are worth a thread
+_SHARE = 16 * _NEAR  # places that are worth a thread
 
 
 class Layer(ctypes.Structure):
@@ -33,9 +33,12 @@ class _Convolution(ctypes.Structure):
     """`Convolution` in conv.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int) for name in ("height", "width", "threads")),
-        ("layer", Layer),
-        *((name, ctypes.c_void_p) for name in ("x", "made", "scratch")),
+        *((name, ctypes.c_int) for name in ("height", "width", "threads", "layers")),
+        ("layer", ctypes.c_void_p),
+        ("x", ctypes.c_void_p),
+        ("made", ctypes.c_void_p * 2),
+        ("scratch", ctypes.c_void_p),
+        ("share", ctypes.c_long),
     )
 
 
@@ -57,6 +60,10 @@ class Packed:
     def scratch(self) -> int:
         """As `layer_scratch` in conv.c."""
         return _PLACES * (_NEAR * (self.inputs + self.outputs) + 2 * _GAP) if self.kernel == 3 else 0
+
+
+Layers = list[tuple[Packed, float]]
+"""Convolutions one after the other, each with the slope of its LeakyReLU."""
 
 
 def serves(inputs: int, outputs: int, kernel: int) -> bool:
@@ -89,22 +96,35 @@ def _to_places() -> Tensor:
     return torch.tensor([*rows, [0, 0, 1]], dtype=torch.float64)
 
 
-def convolve(x: Tensor, weights: Packed, slope: float) -> Tensor:
-    """A convolution that keeps the size, and LeakyReLU: [1, inputs, h, w] float32 -> [1, outputs, h, w]."""
+def in_order(layers: Layers) -> ctypes.Array[Layer]:
+    """As C has them."""
+    return (Layer * len(layers))(*(packed.layer(slope) for packed, slope in layers))
+
+
+def members(height: int, width: int) -> int:
+    """Threads that do well on so many places."""
+    return min(torch.get_num_threads(), -(-height * width // _SHARE))
+
+
+def convolve(x: Tensor, layers: Layers) -> Tensor:
+    """One convolution or two that keep the size, with LeakyReLU: [1, inputs, h, w] float32 -> [1, outputs, h, w]."""
     x = native.innermost(x)
     height, width = x.shape[2:]
-    made = x.new_empty(1, height, width, weights.outputs).permute(0, 3, 1, 2)
-    worth = -(-height * width // _SHARE)
-    threads = min(torch.get_num_threads(), worth)
-    scratch = x.new_empty(threads * weights.scratch)
+    made = x.new_empty(1, height, width, layers[-1][0].outputs).permute(0, 3, 1, 2)
+    between = x.new_empty(height * width * max((packed.outputs for packed, _ in layers[:-1]), default=0))
+    threads, share = members(height, width), max(packed.scratch for packed, _ in layers)
+    scratch = x.new_empty(threads * share)
+    in_c = in_order(layers)
     job = _Convolution(
         height=height,
         width=width,
         threads=threads,
-        layer=weights.layer(slope),
+        layers=len(layers),
+        layer=ctypes.addressof(in_c),
         x=x.data_ptr(),
-        made=made.data_ptr(),
+        made=(ctypes.c_void_p * 2)(made.data_ptr(), between.data_ptr()),
         scratch=scratch.data_ptr(),
+        share=share,
     )
     native.call("alanet_convolve", job)
     return made

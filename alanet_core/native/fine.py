@@ -1,14 +1,13 @@
 """What fine.c does for every pixel around a guided generator's last convolutions; for `alanet_core.model.fine`."""
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.native.conv import Layer, Packed
+from alanet_core.native.conv import Layers, in_order
 
 MOST_TAPS, MOST_LAYERS = 16, 8  # as in fine.c
 _RUN = 64  # as in pixels.h
@@ -72,9 +71,9 @@ class Fine:
         self._call("alanet_compose", rows, parts, outputs=outputs.data_ptr(), picture=picture.data_ptr())
         return picture
 
-    def whole(self, layers: Sequence[tuple[Packed, float]]) -> Tensor:
+    def whole(self, layers: Layers) -> Tensor:
         """Look, convolve and compose at once, in float32. layers: the last convolutions, with slopes of LeakyReLU."""
-        made = (Layer * len(layers))(*(packed.layer(slope) for packed, slope in layers))
+        made = in_order(layers)
         picture = self.a.new_empty(1, self.a.shape[2], self.a.shape[3], 3).permute(0, 3, 1, 2)
         job, _alive = self._job(range(self.a.shape[2] // self.side), picture=picture.data_ptr())
         whole = _Whole(fine=job, layers=len(layers), layer=ctypes.addressof(made))

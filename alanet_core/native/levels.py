@@ -7,9 +7,7 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.native.conv import Layer, Packed
-
-_SHARE = 1 << 10  # places that are worth a thread
+from alanet_core.native.conv import Layer, Layers, in_order, members
 
 
 class _Level(ctypes.Structure):
@@ -28,18 +26,24 @@ class _Level(ctypes.Structure):
     )
 
 
-class _Reduced(ctypes.Structure):
-    """`Reduced` in levels.c."""
-
-    _fields_ = (("level", _Level), ("layer", Layer), ("made", ctypes.c_void_p), ("scratch", ctypes.c_void_p))
-
-
 class _Settle(ctypes.Structure):
     """`Settle` in levels.c."""
 
     _fields_ = (
         *((name, ctypes.c_int) for name in ("height", "width", "half", "threads")),
         *((name, ctypes.c_void_p) for name in ("motion", "begin", "step", "correction", "flow")),
+    )
+
+
+class _Whole(ctypes.Structure):
+    """`Whole` in levels.c."""
+
+    _fields_ = (
+        ("level", _Level),
+        ("settle", _Settle),
+        ("layer", Layer * 4),
+        *((name, ctypes.c_void_p) for name in ("between", "z", "scratch")),
+        ("share", ctypes.c_long),
     )
 
 
@@ -77,16 +81,32 @@ class Level:
         native.call("alanet_level", job)
         return x
 
-    def reduced(self, layer: Packed, slope: float) -> Tensor:
-        """What the convolution, of 1 x 1, and LeakyReLU make of it; in float32."""
+    def whole(self, layers: Layers) -> tuple[Tensor, Tensor, Tensor] | Tensor:
+        """What the convolutions make of it, in float32: z, and with the flow's the correction and the flow.
+
+        layers: one of 1 x 1, two of 3 x 3, and the flow's, where that is of 1 x 1.
+        """
         height, width = self.motion.shape[2:]
-        made = self.z.new_empty(1, height, width, layer.outputs).permute(0, 3, 1, 2)
+        reduce, first, second, *step = (packed for packed, _ in layers)
+        between = self.z.new_empty(height * width * (reduce.outputs + first.outputs))
+        made = self.z.new_empty(1, height, width, second.outputs).permute(0, 3, 1, 2)
         job, _alive = self._job(range(height))
-        job.threads = min(job.threads, -(-height * width // _SHARE))
-        scratch = self.z.new_empty(job.threads * width * layer.inputs)
-        reduced = _Reduced(level=job, layer=layer.layer(slope), made=made.data_ptr(), scratch=scratch.data_ptr())
-        native.call("alanet_reduced", reduced)
-        return made
+        job.threads = members(height, width)
+        motion = self.motion.contiguous()
+        correction, flow = (torch.empty_like(motion) for _ in range(2))
+        share = max(width * reduce.inputs, first.scratch, second.scratch)
+        scratch = self.z.new_empty(job.threads * share)
+        whole = _Whole(
+            level=job,
+            settle=_settle(motion, self.begin, None, correction, flow),
+            layer=(Layer * 4)(*in_order(layers)),
+            between=between.data_ptr(),
+            z=made.data_ptr(),
+            scratch=scratch.data_ptr(),
+            share=share,
+        )
+        native.call("alanet_whole_level", whole)
+        return (made, correction, flow) if step else made
 
     @property
     def _channels(self) -> int:
@@ -127,19 +147,22 @@ def settle(motion: Tensor, begin: Tensor, step: Tensor) -> tuple[Tensor, Tensor]
     """The correction that a level ends with, and the flow; step: what its last convolution gives."""
     motion, step = motion.contiguous(), native.innermost(step)
     correction, flow = torch.empty_like(motion), torch.empty_like(motion)
-    job = _Settle(
+    native.call("alanet_settle", _settle(motion, begin, step, correction, flow))
+    return correction, flow
+
+
+def _settle(motion: Tensor, begin: Tensor, step: Tensor | None, correction: Tensor, flow: Tensor) -> _Settle:
+    return _Settle(
         height=motion.shape[2],
         width=motion.shape[3],
-        half=step.dtype == torch.bfloat16,
+        half=step is not None and step.dtype == torch.bfloat16,
         threads=torch.get_num_threads(),
         motion=motion.data_ptr(),
         begin=begin.data_ptr(),
-        step=step.data_ptr(),
+        step=native.address(step),
         correction=correction.data_ptr(),
         flow=flow.data_ptr(),
     )
-    native.call("alanet_settle", job)
-    return correction, flow
 
 
 def finest(motion: Tensor, correction: Tensor) -> Tensor:
