@@ -95,9 +95,17 @@ INLINED void warped(const Fine *f, const float *pixels, const float *x, const fl
         left += right[i] * (other - left);
         memcpy(colours[i], &left, sizeof left);
     }
-    for (int k = 0; k < 3; k++)
-        for (int i = 0; i < n; i++)
-            found[k][i] = colours[i][k];
+    for (int i = 0; i < n; i += 4) { /* four pixels of four -> three planes */
+        Four c[4];
+        memcpy(c, colours[i], sizeof c);
+        Four red_green = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5), blue = __builtin_shufflevector(c[0], c[1], 2, 6, 2, 6);
+        Four others = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5), blues = __builtin_shufflevector(c[2], c[3], 2, 6, 2, 6);
+        Four planes[3] = {__builtin_shufflevector(red_green, others, 0, 1, 4, 5),
+                          __builtin_shufflevector(red_green, others, 2, 3, 6, 7),
+                          __builtin_shufflevector(blue, blues, 0, 1, 4, 5)};
+        for (int k = 0; k < 3; k++)
+            memcpy(found[k] + i, &planes[k], sizeof *planes);
+    }
 }
 
 INLINED float mean_of(const float (*colours)[RUN], int i) { return (colours[0][i] + colours[1][i] + colours[2][i]) / 3; }
