@@ -11,8 +11,8 @@ from torch import Tensor
 
 from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Attended, Latent, Window
-from alanet_core.model.blocks import conv
-from alanet_core.model.fine import Scene, form
+from alanet_core.model.blocks import conv, head
+from alanet_core.model.fine import Native, Scene, form
 from alanet_core.model.guided import _coarser, _with
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import pyramid
@@ -321,3 +321,31 @@ def test_a_convolution_gives_the_same_bits_on_any_number_of_threads_and_for_stri
         torch.set_num_threads(threads)
     if layer.in_c(x):
         assert torch.equal(layer(x[:, :, 8:40])[:, :, 4:-4], whole[:, :, 12:36])
+
+
+@pytest.mark.parametrize("sharp", [True, False])
+@pytest.mark.parametrize("size", [(2, 130), (44, 70), (104, 64)])
+@pytest.mark.parametrize(("widths", "last"), [((16,), 1), ((16, 12), 3), ((24, 16, 8), 3), ((), 3), ((), 1)])
+def test_the_last_convolutions_in_one_go_give_what_they_give_one_after_the_other(
+    sharp: bool, size: tuple[int, int], widths: tuple[int, ...], last: int
+) -> None:
+    height, width = size
+    frames = [Latent(None, (), x, pyramid(x, 1)) for x in pictures(height, width)]
+    scene = Scene(
+        own=frames[1] if sharp else None, a=frames[0], b=frames[2], flow=8 * rand(1, 4, height // 2, width // 2) - 4,
+        folded=rand(1, 4, height // 2, width // 2, seed=5), gates=rand(1, 1 if sharp else 2, seed=6), taps=TAPS,
+        detail=4, side=2, unfolds=1,
+    )  # fmt: skip
+    layers = head(4 + 4 * (7 if sharp else 6), widths, 4 * (9 if sharp else 8), last).requires_grad_(False)
+    picture, threads = form(scene, ()), torch.get_num_threads()
+    assert isinstance(picture, Native)
+    if not layers.packed(scene.folded):
+        pytest.skip("this processor does better with oneDNN")
+    inputs, compose = picture.look(Strip(0, height))
+    expected = compose(layers(inputs))
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            assert torch.equal(picture.whole(layers.packed(scene.folded)), expected)
+    finally:
+        torch.set_num_threads(threads)
