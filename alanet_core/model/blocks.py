@@ -1,14 +1,17 @@
 """The few parts that every stage is made of."""
 
 import functools
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alanet_core import native
+from alanet_core.native import conv as of_c
+
+T = TypeVar("T")
 
 SLOPE = 0.1  # of every LeakyReLU, as in Super SloMo's U-Net, from which E and G are taken
 
@@ -22,14 +25,15 @@ _reorder: Any = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # n
 
 
 class Conv(nn.Conv2d):
-    """A convolution that keeps the size; for inference on a CPU with oneDNN's own form of it.
+    """A convolution that keeps the size; for inference on a CPU with a form of its own.
 
-    That spares the weights' way into oneDNN's layout at every call, and does the LeakyReLU at once.
+    In float32 that is conv.c's, where it serves; else oneDNN's. Both spare the weights' way into another layout at
+    every call, and do the LeakyReLU at once.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2)
-        self._packed: dict[tuple[object, ...], Tensor] = {}
+        self._packed: dict[tuple[object, ...], Any] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """Copies pack anew: a packed tensor has no storage to copy."""
@@ -37,32 +41,67 @@ class Conv(nn.Conv2d):
 
     def active(self, x: Tensor) -> Tensor:
         """The convolution, and LeakyReLU."""
+        if self.in_c(x):
+            return self._in_c(x, SLOPE)
         return self._fused(x, "leaky_relu", [SLOPE]) if self._fuses(x) else activate(super().forward(x))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.in_c(x):
+            return self._in_c(x, 1.0)
         return self._fused(x, "none", []) if self._fuses(x) else super().forward(x)
 
+    def in_c(self, x: Tensor) -> bool:
+        """Whether conv.c convolves x."""
+        return (
+            x.dtype == torch.float32
+            and self._serves(x)
+            and of_c.serves(self.in_channels, self.out_channels, self.kernel_size[0])
+        )
+
     def _fuses(self, x: Tensor) -> bool:
+        return self._serves(x) and onednn_computes(x.dtype)
+
+    def _serves(self, x: Tensor) -> bool:
         weight = self.weight
         if weight.is_inference() or x.dtype != weight.dtype:  # such a tensor does not tell when it changes
             return False
-        return native.serves(x, learnt=self.parameters()) and onednn_computes(x.dtype)
+        return native.serves(x, learnt=self.parameters())
+
+    def _in_c(self, x: Tensor, slope: float) -> Tensor:
+        return of_c.convolve(x, [(self.packed, slope)])
+
+    @property
+    def packed(self) -> of_c.Packed:
+        """Weights as conv.c reads them."""
+        assert self.bias is not None
+        bias = self.bias
+        return self._kept(self._weights_are(), lambda: of_c.packed(self.weight.detach(), bias.detach()))
 
     def _fused(self, x: Tensor, after: str, numbers: list[float]) -> Tensor:
-        """The packed weights depend on what is convolved; they are kept until the weights change."""
-        key = (self.weight.data_ptr(), self.weight._version, x.dtype, x.shape)  # noqa: SLF001 no public name for it
+        """By oneDNN, whose packed weights depend on what is convolved."""
         if x.is_meta:  # the size is all that is asked for
             return x.new_empty(len(x), *x.shape[2:], self.out_channels).permute(0, 3, 1, 2)
-        packed = self._packed.get(key)
         same = list(self.padding), [1, 1], [1, 1], 1
+        packed = self._kept(
+            (*self._weights_are(), x.dtype, x.shape),
+            lambda: _reorder(torch.ops.aten.to_mkldnn(self.weight.detach()), *same, list(x.shape)),
+        )
+        made: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, *same, after, numbers, "")  # noqa: SLF001
+        return made
+
+    def _weights_are(self) -> tuple[object, ...]:
+        numbers = self.weight, self.bias
+        return tuple(part for x in numbers if x is not None for part in (x.data_ptr(), x._version))  # noqa: SLF001 no public name for it
+
+    def _kept(self, key: tuple[object, ...], pack: Callable[[], T]) -> T:
+        """Packed weights are kept until the weights change."""
+        packed: T | None = self._packed.get(key)
         if packed is None:
-            plain = torch.ops.aten.to_mkldnn(self.weight.detach())
-            packed = _reorder(plain, *same, list(x.shape))
+            packed = pack()
             if len(self._packed) >= _SHAPES:
                 self._packed = {}
             self._packed[key] = packed
-        made: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, *same, after, numbers, "")  # noqa: SLF001
-        return made
+        return packed
 
 
 _SHAPES = 8  # sizes of pictures and strips for which packed weights are kept
@@ -116,7 +155,14 @@ class DoubleConv(nn.Module):
         self.second = conv(outputs, outputs, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second.active(self.first.active(x))
+        layers = self.packed(x)
+        return of_c.convolve(x, layers) if layers else self.second.active(self.first.active(x))
+
+    def packed(self, x: Tensor) -> of_c.Layers:
+        """Both as C has them; none where it is not to convolve x."""
+        if not (self.first.in_c(x) and self.second.in_c(x)):
+            return []
+        return [(self.first.packed, SLOPE), (self.second.packed, SLOPE)]
 
 
 def bounded(x: Tensor) -> Tensor:
@@ -134,10 +180,22 @@ class Head(nn.Sequential):
         made: Tensor = last(x)
         return made
 
-    @property
-    def reach(self) -> int:
-        """Rows and columns on either side that a place depends on."""
-        return sum(layer.kernel_size[0] // 2 for layer in self if isinstance(layer, Conv))
+    def packed(self, x: Tensor) -> of_c.Layers:
+        """The layers as C has them, with slopes of LeakyReLU; none where it is not to convolve x."""
+        layers = [layer for layer in self if isinstance(layer, Conv)]
+        if not all(layer.in_c(x) for layer in layers):
+            return []
+        return [(layer.packed, SLOPE if layer is not layers[-1] else 1.0) for layer in layers]
+
+    def reach(self, x: Tensor) -> int:
+        """Rows and columns on either side that a place depends on, of what is made of x."""
+        kernels = [layer.kernel_size[0] for layer in self if isinstance(layer, Conv)]
+        return sum(of_c.SQUARE if kernel == 3 and self.grid(x) > 1 else kernel // 2 for kernel in kernels)
+
+    def grid(self, x: Tensor) -> int:
+        """Rows that are made at once of x: strips of a multiple of these change no bit."""
+        squares = any(layer.kernel_size[0] == 3 and layer.in_c(x) for layer in self if isinstance(layer, Conv))
+        return of_c.SQUARE if squares else 1
 
 
 def head(inputs: int, widths: tuple[int, ...], outputs: int, last: int = 3) -> Head:

@@ -20,6 +20,7 @@ from alanet_core.model.cells import as_cells, as_channels, cells, for_cells, joi
 from alanet_core.model.light import brightness
 from alanet_core.model.motion import places, sample, sample_along, unfold
 from alanet_core.model.strips import Strip, near
+from alanet_core.native.conv import Layers
 from alanet_core.native.fine import MOST_TAPS
 from alanet_core.native.fine import Fine as InC
 
@@ -110,6 +111,10 @@ class Native:
         rows = range(strip.top // self.side, strip.bottom // self.side)
         inputs, parts = self.fine.look(rows)
         return inputs, functools.partial(self.fine.compose, rows, parts)
+
+    def whole(self, layers: Layers) -> Tensor:
+        """The picture, with the last convolutions as C has them: nothing of the size of a picture is kept between."""
+        return self.fine.whole(layers)
 
 
 class Sharp:

@@ -10,6 +10,7 @@ counted in parts of the motion); and shares of what the neighbours show. Kernel 
 """
 
 import itertools
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,8 +20,8 @@ from torch import Tensor, nn
 from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
-from alanet_core.model.blocks import DoubleConv, Head, activate, conv, head, of_parts, upsample, zero
-from alanet_core.model.fine import CHANGE_SCALE, Scene, form, grown
+from alanet_core.model.blocks import SLOPE, DoubleConv, Head, activate, conv, head, of_parts, upsample, zero
+from alanet_core.model.fine import CHANGE_SCALE, Native, Scene, form, grown
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import Planes
 from alanet_core.model.motion import gather, like, warp
@@ -28,6 +29,8 @@ from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips, near
 from alanet_core.native import levels as of_c
 from alanet_core.native import light
+from alanet_core.native.conv import Layers
+from alanet_core.native.fine import MOST_LAYERS
 from alanet_core.native.smear import append
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features; larger ones count by their logarithm
@@ -94,17 +97,37 @@ class GuidedLevel(nn.Module):
         self, z: Tensor, correction: Tensor | None, motion: Tensor, features: Features, planes: Planes
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same; what is side by side is one convolution, and made a strip at a time."""
-        of_frames = (features.own, features.a, features.b), (planes.own, planes.a, planes.b)
         begin = torch.empty_like(motion, memory_format=torch.contiguous_format)
+        level = of_c.Level(
+            z=z,
+            correction=correction,
+            motion=motion,
+            features=(features.own, features.a, features.b),
+            lights=(planes.own, planes.a, planes.b),
+            begin=begin,
+            scales=(FLOW_SCALE, CHANGE_SCALE),
+        )
 
         def reduced(strip: Strip) -> Tensor:
-            scales = FLOW_SCALE, CHANGE_SCALE
-            x = of_c.look(z, correction, motion, *of_frames, begin=begin, rows=range(*strip), scales=scales)
-            return self.reduce.active(x)
+            return self.reduce.active(level.look(range(*strip)))
 
-        height, width = motion.shape[2:]
-        fused = self.fuse(by_strips(reduced, height, tile=near(height, width, STRIP), margin=0, grid=1))
+        if layers := self._packed(z):
+            made = level.whole(layers)
+            if not isinstance(made, Tensor):
+                return made
+            fused = made
+        else:
+            height, width = motion.shape[2:]
+            fused = self.fuse(by_strips(reduced, height, tile=near(height, width, STRIP), margin=0, grid=1))
         return fused, *of_c.settle(motion, begin, self.flow(fused))
+
+    def _packed(self, z: Tensor) -> Layers:
+        """All convolutions as C has them, but that of the flow where it is none of 1 x 1; none where it does not."""
+        fuse = self.fuse.packed(z)
+        if not (fuse and self.reduce.in_c(z)):
+            return []
+        step = [(self.flow.packed, 1.0)] if self.flow.kernel_size[0] == 1 else []
+        return [(self.reduce.packed, SLOPE), *fuse, *step]
 
 
 @torch.no_grad()
@@ -293,15 +316,18 @@ class GuidedMiddle(nn.Module):
 
 
 def _picture(scene: Scene, head: Head, tile: int) -> Tensor:
-    """Look, let the last convolutions judge, compose: strip by strip, [B, 3, H, W] float32."""
+    """Look, let the last convolutions judge, compose: strip by strip or in C, [B, 3, H, W] float32."""
     picture = form(scene, head.parameters())
+    if isinstance(picture, Native) and 0 < len(layers := head.packed(scene.folded)) <= MOST_LAYERS:
+        return picture.whole(layers)
 
     def fine(strip: Strip) -> Tensor:
         inputs, compose = picture.look(strip)
         return compose(head(inputs))
 
-    margin = picture.margin + scene.side * head.reach
-    return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=picture.grid)
+    margin = picture.margin + scene.side * head.reach(scene.folded)
+    grid = math.lcm(picture.grid, scene.side * head.grid(scene.folded))
+    return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=grid)
 
 
 def _blurred(judge: Blurred, seen: Tensor) -> Tensor:

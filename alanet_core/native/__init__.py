@@ -20,9 +20,10 @@ NAME = "libalanetcore" + (".dylib" if sys.platform == "darwin" else ".so")
 SWITCH = "ALANET_NATIVE"
 DTYPES = (torch.float32, torch.bfloat16)
 KERNELS = (  # those that take a structure and cannot fail
-    *("alanet_look", "alanet_compose", "alanet_level", "alanet_settle", "alanet_grow"),
+    *("alanet_look", "alanet_compose", "alanet_level", "alanet_whole_level", "alanet_settle", "alanet_grow"),
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
     *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add"),
+    *("alanet_convolve", "alanet_whole"),
     *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
 _lock = threading.Lock()
@@ -83,6 +84,8 @@ def _load() -> ctypes.CDLL | str:
         function = library.alanet_search
         for name in KERNELS:
             getattr(library, name).restype = None
+        library.alanet_convolves.restype = ctypes.c_int
+        library.alanet_whole_scratch.restype = ctypes.c_long
     except (OSError, AttributeError) as error:
         return f"not to be loaded: {error}"
     numbers, planes = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_void_p)
@@ -118,6 +121,21 @@ def call(name: str, job: ctypes.Structure) -> None:
     library = _loaded()
     assert not isinstance(library, str)
     getattr(library, name)(ctypes.byref(job))
+
+
+def numbers(name: str, job: ctypes.Structure) -> int:
+    """What a function says of a structure; also while rehearsing."""
+    library = _loaded()
+    assert not isinstance(library, str)
+    return int(getattr(library, name)(ctypes.byref(job)))
+
+
+@functools.cache
+def convolves() -> bool:
+    """The kernels' convolutions suit this processor; asked where they can be called."""
+    library = _loaded()
+    assert not isinstance(library, str)
+    return bool(library.alanet_convolves())
 
 
 def innermost(x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 /* What a guided generator does for every pixel, before and after its last convolutions: what alanet_core/model/fine.py
  * does in PyTorch. A row here is a row of cells (alanet_core/model/cells.py); a run, every side-th pixel of a row. */
+#include "conv.h"
 #include "pixels.h"
 #include "team.h"
 
@@ -94,9 +95,17 @@ INLINED void warped(const Fine *f, const float *pixels, const float *x, const fl
         left += right[i] * (other - left);
         memcpy(colours[i], &left, sizeof left);
     }
-    for (int k = 0; k < 3; k++)
-        for (int i = 0; i < n; i++)
-            found[k][i] = colours[i][k];
+    for (int i = 0; i < n; i += 4) { /* four pixels of four -> three planes */
+        Four c[4];
+        memcpy(c, colours[i], sizeof c);
+        Four red_green = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5), blue = __builtin_shufflevector(c[0], c[1], 2, 6, 2, 6);
+        Four others = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5), blues = __builtin_shufflevector(c[2], c[3], 2, 6, 2, 6);
+        Four planes[3] = {__builtin_shufflevector(red_green, others, 0, 1, 4, 5),
+                          __builtin_shufflevector(red_green, others, 2, 3, 6, 7),
+                          __builtin_shufflevector(blue, blues, 0, 1, 4, 5)};
+        for (int k = 0; k < 3; k++)
+            memcpy(found[k] + i, &planes[k], sizeof *planes);
+    }
 }
 
 INLINED float mean_of(const float (*colours)[RUN], int i) { return (colours[0][i] + colours[1][i] + colours[2][i]) / 3; }
@@ -165,6 +174,20 @@ INLINED float (*parts_of_run(const Fine *f, int y, int first))[RUN] {
     return (float(*)[RUN])f->parts + run * f->side * f->side * (f->taps + 6);
 }
 
+/* What was unfolded, for a run of cells. */
+INLINED void detail(const Fine *f, int y, int first, int n, ptrdiff_t to, ptrdiff_t channels, int half) {
+    int width = f->width / f->side, side = f->unfolds, places = side * side;
+    ptrdiff_t line = (ptrdiff_t)(y / side) * (width / side) * places + y % side * side;
+    for (int i = 0; i < n; i++, to += channels) {
+        ptrdiff_t at = line + (side == 2 ? (first + i) / 2 * 4 + (first + i) % 2
+                                         : (ptrdiff_t)((first + i) / side) * places + (first + i) % side);
+        if (!half && f->detail == 4)
+            copied(f->inputs, to, f->folded, at * 4, 4, half); /* a constant: no call */
+        else
+            copied(f->inputs, to, f->folded, at * f->detail, f->detail, half);
+    }
+}
+
 INLINED void look(const Fine *f, int y, int half) {
     int width = f->width / f->side, cells = f->side * f->side;
     int seen_of = f->taps + (f->sharp ? 3 : 2), channels = f->detail + cells * seen_of;
@@ -183,12 +206,7 @@ INLINED void look(const Fine *f, int y, int half) {
                 look_for_middle(f, &path, n, parts, seen);
         }
         interleaved(f->inputs, begin + f->detail, channels, (const float(*)[RUN])all, cells * seen_of, n, half);
-        for (int i = 0; i < n; i++) {
-            int x = first + i, places = f->unfolds * f->unfolds;
-            ptrdiff_t at = ((ptrdiff_t)(y / f->unfolds) * (width / f->unfolds) + x / f->unfolds) * places;
-            at += (y % f->unfolds) * f->unfolds + x % f->unfolds;
-            copied(f->inputs, begin + (ptrdiff_t)i * channels, f->folded, at * f->detail, f->detail, half);
-        }
+        detail(f, y, first, n, begin, channels, half);
     }
 }
 
@@ -262,4 +280,126 @@ EXPORTED void alanet_look(const Fine *f) {
 
 EXPORTED void alanet_compose(const Fine *f) {
     team_rows(f->threads, f->first, f->last, pixels(f), compose_row, f);
+}
+
+/* --- Look, convolve and compose, a few rows at a time: all that is made in between stays in the cache. --- */
+
+enum { MOST_LAYERS = 8 };
+
+/* As the class _Whole in alanet_core/native/fine.py. Features are float32. */
+typedef struct {
+    Fine fine;           /* all rows; what is made in between is NULL */
+    int layers;
+    const Layer *layer;  /* the last convolutions */
+    float *scratch;      /* [threads, alanet_whole_scratch] */
+} Whole;
+
+/* The last rows of something: row y lies where row y - count was. */
+typedef struct {
+    float *rows;
+    ptrdiff_t size;
+    int count;
+} Ring;
+
+/* What a thread works with. A square of 3 x 3 results reads a row of the squares below: each such layer but the first
+ * works `lag` rows of squares behind. */
+typedef struct {
+    Ring inputs, parts, made[MOST_LAYERS];
+    int lag[MOST_LAYERS];
+    float *scratch;
+    ptrdiff_t numbers; /* of all that */
+} Bench;
+
+static Ring ring(ptrdiff_t *numbers, float *memory, int count, ptrdiff_t size) {
+    Ring made = {memory ? memory + *numbers : NULL, size, count};
+    *numbers += count * size;
+    return made;
+}
+
+INLINED float *row_of(const Ring *r, int y) { return r->rows + y % r->count * r->size; }
+
+static Bench bench(const Whole *w, float *memory) {
+    const Fine *f = &w->fine;
+    ptrdiff_t width = f->width / f->side, runs = (width + RUN - 1) / RUN, largest = 0;
+    Bench b = {.numbers = 0};
+    for (int i = 0; i < w->layers; i++) {
+        int kept = i + 1 < w->layers && w->layer[i + 1].kernel == 3 ? 3 : 1;
+        ptrdiff_t scratch = layer_scratch(&w->layer[i]);
+        largest = scratch > largest ? scratch : largest;
+        b.lag[i] = i == 0 ? 0 : b.lag[i - 1] + (w->layer[i].kernel == 3);
+        b.made[i] = ring(&b.numbers, memory, kept * SQUARE, width * w->layer[i].outputs);
+    }
+    b.inputs = ring(&b.numbers, memory, 2 * SQUARE, width * w->layer[0].inputs);
+    b.parts = ring(&b.numbers, memory, (b.lag[w->layers - 1] + 2) * SQUARE, runs * f->side * f->side * (f->taps + 6) * RUN);
+    b.scratch = ring(&b.numbers, memory, 1, largest).rows;
+    return b;
+}
+
+/* Rows of squares of a layer: number `square`. */
+static void make_squares(const Whole *w, const Bench *b, int i, int square) {
+    const Layer *l = &w->layer[i];
+    const Ring *source = i == 0 ? &b->inputs : &b->made[i - 1];
+    int height = w->fine.last, top = SQUARE * square, around = l->kernel / 2;
+    int count = height - top < SQUARE ? height - top : SQUARE;
+    const float *from[SQUARE + 2];
+    float *made[SQUARE];
+    for (int y = 0; y < SQUARE + 2 * around; y++) {
+        int row = top + y - around;
+        from[y] = row >= 0 && row < height ? row_of(source, row) : NULL;
+    }
+    for (int y = 0; y < count; y++)
+        made[y] = row_of(&b->made[i], top + y);
+    layer_rows(l, w->fine.width / w->fine.side, count, from, made, b->scratch);
+}
+
+static void look_at(const Whole *w, const Bench *b, int y) {
+    Fine row = w->fine;
+    row.first = y;
+    row.last = y + 1;
+    row.inputs = row_of(&b->inputs, y);
+    row.parts = row_of(&b->parts, y);
+    look_row(&row, y);
+}
+
+static void compose_at(const Whole *w, const Bench *b, int y) {
+    Fine row = w->fine;
+    row.first = y;
+    row.last = y + 1;
+    row.parts = row_of(&b->parts, y);
+    row.outputs = row_of(&b->made[w->layers - 1], y);
+    row.picture += 3 * (ptrdiff_t)row.side * y * row.width;
+    compose_row(&row, y);
+}
+
+static int squares_down(const Whole *w) { return (w->fine.last + SQUARE - 1) / SQUARE; }
+
+static void make_share(Team *team, int member, void *job) {
+    const Whole *w = job;
+    Bench b = bench(w, NULL);
+    b = bench(w, w->scratch + member * b.numbers);
+    int most = squares_down(w), height = w->fine.last, most_lag = b.lag[w->layers - 1], around = w->layer[0].kernel / 2;
+    long begin, end;
+    team_share(team, member, most, &begin, &end);
+    int first = (int)begin - most_lag, looked = SQUARE * within(first, most) - around;
+    looked = looked > 0 ? looked : 0;
+    for (int step = within(first, most); step < (int)end + most_lag; step++) {
+        int until = SQUARE * (step + 1) + around;
+        for (; looked < height && looked < until; looked++)
+            look_at(w, &b, looked);
+        for (int i = 0; i < w->layers; i++) { /* of these rows the later layers read none beyond their own margin */
+            int square = step - b.lag[i], margin = most_lag - b.lag[i];
+            if (square >= begin - margin && square >= 0 && square < end + margin && square < most)
+                make_squares(w, &b, i, square);
+        }
+        int top = SQUARE * (step - most_lag);
+        for (int y = top; top >= SQUARE * begin && y < height && y < top + SQUARE; y++)
+            compose_at(w, &b, y);
+    }
+}
+
+EXPORTED long alanet_whole_scratch(const Whole *w) { return (long)bench(w, NULL).numbers; }
+
+EXPORTED void alanet_whole(Whole *w) {
+    int most = squares_down(w);
+    team_run(w->fine.threads < most ? w->fine.threads : most, make_share, w);
 }

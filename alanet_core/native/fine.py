@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
+from alanet_core.native.conv import Layers, in_order
 
-MOST_TAPS = 16  # as in fine.c
+MOST_TAPS, MOST_LAYERS = 16, 8  # as in fine.c
 _RUN = 64  # as in pixels.h
 
 
@@ -24,6 +25,12 @@ class _Fine(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("flow", "own", "a", "b", "light_own", "light_a", "light_b")),
         *((name, ctypes.c_void_p) for name in ("folded", "inputs", "parts", "outputs", "gates", "picture")),
     )
+
+
+class _Whole(ctypes.Structure):
+    """`Whole` in fine.c."""
+
+    _fields_ = (("fine", _Fine), ("layers", ctypes.c_int), ("layer", ctypes.c_void_p), ("scratch", ctypes.c_void_p))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +71,23 @@ class Fine:
         self._call("alanet_compose", rows, parts, outputs=outputs.data_ptr(), picture=picture.data_ptr())
         return picture
 
+    def whole(self, layers: Layers) -> Tensor:
+        """Look, convolve and compose at once, in float32. layers: the last convolutions, with slopes of LeakyReLU."""
+        made = in_order(layers)
+        picture = self.a.new_empty(1, self.a.shape[2], self.a.shape[3], 3).permute(0, 3, 1, 2)
+        job, _alive = self._job(range(self.a.shape[2] // self.side), picture=picture.data_ptr())
+        whole = _Whole(fine=job, layers=len(layers), layer=ctypes.addressof(made))
+        scratch = self.a.new_empty(job.threads * native.numbers("alanet_whole_scratch", whole))
+        whole.scratch = scratch.data_ptr()
+        native.call("alanet_whole", whole)
+        return picture
+
     def _call(self, name: str, rows: range, parts: Tensor, **more: int) -> None:
+        job, _alive = self._job(rows, parts=parts.data_ptr(), **more)
+        native.call(name, job)
+
+    def _job(self, rows: range, **more: int) -> tuple[_Fine, object]:
+        """And what must stay alive for as long."""
         pixels = [None if x is None else native.innermost(x) for x in (self.own, self.a, self.b)]
         lights = [None if x is None else x.contiguous() for x in self.lights]
         flow, folded, gates = self.flow.contiguous(), native.innermost(self.folded), self.gates.contiguous()
@@ -86,10 +109,9 @@ class Fine:
             earlier=self.earlier,
             flow=flow.data_ptr(),
             folded=folded.data_ptr(),
-            parts=parts.data_ptr(),
             gates=gates.data_ptr(),
             **dict(zip(("own", "a", "b"), map(native.address, pixels), strict=True)),
             **dict(zip(("light_own", "light_a", "light_b"), map(native.address, lights), strict=True)),
             **more,
         )
-        native.call(name, job)
+        return job, (pixels, lights, flow, folded, gates, places)

@@ -1,4 +1,5 @@
 /* The coarse levels of a guided generator, between their convolutions: as GuidedLevel in alanet_core/model/guided.py. */
+#include "conv.h"
 #include "pixels.h"
 #include "team.h"
 
@@ -114,21 +115,64 @@ typedef struct {
     float *correction, *flow;    /* [4, height, width] */
 } Settle;
 
-CLONED static void settle_row(const void *job, int y) {
-    const Settle *s = job;
+CLONED static void settle_line(const Settle *s, int y, const void *step) {
     ptrdiff_t grid = (ptrdiff_t)s->height * s->width;
     for (int k = 0; k < 4; k++)
         for (int x = 0; x < s->width; x++) {
-            ptrdiff_t at = (ptrdiff_t)y * s->width + x, to = k * grid + at;
-            float total = s->begin[to] + loaded(s->step, 4 * at + k, s->half);
+            ptrdiff_t to = k * grid + (ptrdiff_t)y * s->width + x;
+            float total = s->begin[to] + loaded(step, 4 * x + k, s->half);
             s->correction[to] = total;
             s->flow[to] = s->motion[to] + total;
         }
 }
 
+static void settle_row(const void *job, int y) {
+    const Settle *s = job;
+    settle_line(s, y, feature(s->step, 4 * (ptrdiff_t)y * s->width, s->half));
+}
+
 EXPORTED void alanet_settle(const Settle *s) {
     team_rows(s->threads, 0, s->height, (long)s->height * s->width, settle_row, s);
 }
+
+/* As the class _Whole: a level with its convolutions, in float32. What the first one reads is never there as a whole. */
+typedef struct {
+    Level level;        /* all rows; x is NULL */
+    Settle settle;      /* step is NULL; where the flow's convolution is none of 1 x 1, all of it */
+    Layer layer[4];     /* 1 x 1 of what is read; two; that of the flow, or kernel 0 */
+    float *between, *z; /* [height, width, outputs] of the first and the second; of the third */
+    float *scratch;     /* [threads, share] */
+    long share;         /* numbers */
+} Whole;
+
+static void make_share(Team *team, int member, void *job) {
+    const Whole *w = job;
+    Level row = w->level;
+    float *scratch = w->scratch + member * w->share, *second = w->between + (ptrdiff_t)row.height * row.width * w->layer[0].outputs;
+    const float *x = row.x = scratch, *z;
+    float *made;
+    long begin, end;
+    team_share(team, member, row.height, &begin, &end);
+    for (row.first = (int)begin; row.first < end; row.first++) {
+        made = w->between + (ptrdiff_t)row.first * row.width * w->layer[0].outputs;
+        row.last = row.first + 1;
+        level_row(&row, row.first);
+        layer_rows(&w->layer[0], row.width, 1, &x, &made, NULL);
+    }
+    team_wait(team);
+    layer_share(team, member, &w->layer[1], row.height, row.width, w->between, second, scratch);
+    team_wait(team);
+    layer_share(team, member, &w->layer[2], row.height, row.width, second, w->z, scratch);
+    team_wait(team);
+    for (int y = (int)begin; w->layer[3].kernel && y < end; y++) {
+        z = w->z + (ptrdiff_t)y * row.width * w->layer[2].outputs;
+        made = scratch;
+        layer_rows(&w->layer[3], row.width, 1, &z, &made, NULL);
+        settle_line(&w->settle, y, made);
+    }
+}
+
+EXPORTED void alanet_whole_level(Whole *w) { team_run(w->level.threads, make_share, w); }
 
 /* As the class _Grow: a correction at half of the size, added to the motion. */
 typedef struct {

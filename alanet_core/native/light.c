@@ -46,8 +46,8 @@ EXPORTED void alanet_halved(const Plane *p) {
     team_rows(p->threads, 0, (p->height + 1) / 2, (long)p->height * p->width / 4, halved_row, p);
 }
 
-INLINED void folded(const Plane *p, int y, int half) {
-    int side = p->times, width = p->width / side, channels = 3 * side * side;
+INLINED void folded(const Plane *p, int y, int half, int side) {
+    int width = p->width / side, channels = 3 * side * side;
     for (int dy = 0; dy < side; dy++) {
         const float *from = (const float *)p->from + 3 * ((ptrdiff_t)y * side + dy) * p->width;
         ptrdiff_t at = (ptrdiff_t)y * width * channels + dy * side;
@@ -61,9 +61,11 @@ INLINED void folded(const Plane *p, int y, int half) {
 CLONED static void folded_row(const void *job, int y) {
     const Plane *p = job;
     if (p->half && p->times == 4)
-        folded(p, y, 1);
+        folded(p, y, 1, 4);
+    else if (p->times == 4)
+        folded(p, y, 0, 4);
     else
-        folded(p, y, p->half);
+        folded(p, y, p->half, p->times);
 }
 
 /* [height, width, 3] -> [height / times, width / times, 3 * times * times], the place in a cell innermost */

@@ -62,10 +62,81 @@ INLINED void copied(void *to, ptrdiff_t at, const void *from, ptrdiff_t where, i
     memcpy((char *)feature(to, at, half), feature(from, where, half), (size_t)count * (half ? sizeof(Half) : sizeof(float)));
 }
 
+/* Eight rows of eight -> columns. */
+INLINED void transposed(Eight *r) {
+    Eight t[8], u[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            u[i + 2 * j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            u[i + 2 * j + 1] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        r[i] = __builtin_shufflevector(u[i], u[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        r[i + 4] = __builtin_shufflevector(u[i], u[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+
+/* Eight planes, eight pixels of each -> eight channels of the first `count` of these. */
+INLINED void eights_stored(float *to, ptrdiff_t stride, const float (*planes)[RUN], int i, int count) {
+    Eight block[8];
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        memcpy(&block[j], &planes[j][i], sizeof *block);
+    transposed(block);
+#pragma GCC unroll 8
+    for (int j = 0; j < count; j++)
+        memcpy(to + (i + j) * stride, &block[j], sizeof *block);
+}
+
+/* The inverse. */
+INLINED void eights_loaded(float (*planes)[RUN], const float *from, ptrdiff_t stride, int i, int count) {
+    Eight block[8];
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        memcpy(&block[j], from + (i + (j < count ? j : 0)) * stride, sizeof *block);
+    transposed(block);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++)
+        memcpy(&planes[j][i], &block[j], sizeof *block);
+}
+
+/* Eight channels at a time, 8 or more in all; the last eight may be done twice. */
+INLINED void interleaved_by_eights(float *to, ptrdiff_t stride, const float (*planes)[RUN], int count, int n) {
+    for (int next = 0; next < count; next += 8) {
+        int k = next + 8 <= count ? next : count - 8, i = 0;
+        for (; i + 8 <= n; i += 8)
+            eights_stored(to + k, stride, planes + k, i, 8);
+        if (i < n)
+            eights_stored(to + k, stride, planes + k, i, n - i);
+    }
+}
+
+INLINED void parted_by_eights(float (*planes)[RUN], const float *from, ptrdiff_t stride, int count, int n) {
+    for (int next = 0; next < count; next += 8) {
+        int k = next + 8 <= count ? next : count - 8, i = 0;
+        for (; i + 8 <= n; i += 8)
+            eights_loaded(planes + k, from + k, stride, i, 8);
+        if (i < n)
+            eights_loaded(planes + k, from + k, stride, i, n - i);
+    }
+}
+
 /* Planes of a run of pixels -> channels innermost: channel k of pixel i goes to `at` + i * stride + k. Four channels in
  * bfloat16 are written at once. */
 INLINED void interleaved(void *to, ptrdiff_t at, ptrdiff_t stride, const float (*planes)[RUN], int count, int n, int half) {
     int k = 0;
+    if (!half && count >= 8) {
+        interleaved_by_eights((float *)to + at, stride, planes, count, n);
+        return;
+    }
     for (; half && k + 4 <= count; k += 4) {
         uint64_t four[RUN];
         Half *begin = (Half *)to + at + k;
@@ -83,6 +154,10 @@ INLINED void interleaved(void *to, ptrdiff_t at, ptrdiff_t stride, const float (
 /* The inverse. */
 INLINED void parted(float (*planes)[RUN], const void *from, ptrdiff_t at, ptrdiff_t stride, int count, int n, int half) {
     int k = 0;
+    if (!half && count >= 8) {
+        parted_by_eights(planes, (const float *)from + at, stride, count, n);
+        return;
+    }
     for (; half && k + 4 <= count; k += 4) {
         uint64_t four[RUN] = {0};
         const Half *begin = (const Half *)from + at + k;
@@ -125,6 +200,23 @@ INLINED int to_right(int width) { return width > 1; }
 
 INLINED int to_below(int height, int width) { return height > 1 ? width : 0; }
 
+/* Between a row and the one below it, at four places: a pixel and the one to its right. */
+INLINED void pairs_of_four(const float *plane, ptrdiff_t line, const int *at, const float *below, Two *found) {
+    Two row[2][4];
+    Four half[2][2], share;
+    for (int r = 0; r < 2; r++) {
+        for (int i = 0; i < 4; i++)
+            memcpy(&row[r][i], plane + at[i] + r * line, sizeof **row);
+        half[r][0] = __builtin_shufflevector(row[r][0], row[r][1], 0, 1, 2, 3);
+        half[r][1] = __builtin_shufflevector(row[r][2], row[r][3], 0, 1, 2, 3);
+    }
+    memcpy(&share, below, sizeof share);
+    Eight upper = __builtin_shufflevector(half[0][0], half[0][1], 0, 1, 2, 3, 4, 5, 6, 7);
+    Eight lower = __builtin_shufflevector(half[1][0], half[1][1], 0, 1, 2, 3, 4, 5, 6, 7);
+    upper += __builtin_shufflevector(share, share, 0, 0, 1, 1, 2, 2, 3, 3) * (lower - upper);
+    memcpy(found, &upper, sizeof upper);
+}
+
 /* A plane at places of a run. A pixel and the one to its right are read at once; a plane may be one pixel wide or high.
  * The loop that reads stays a plain one: processors gather no faster, and some much slower. */
 INLINED void sampled(const float *plane, int height, int width, const float *x, const float *y, int n, float *found) {
@@ -138,18 +230,27 @@ INLINED void sampled(const float *plane, int height, int width, const float *x, 
         right[i] = p.right;
         below[i] = p.below;
     }
-    if (width > 1)
-        for (int i = 0; i < n; i++) {
-            Two upper, lower;
-            memcpy(&upper, plane + at[i], sizeof upper);
-            memcpy(&lower, plane + at[i] + line, sizeof lower);
-            pair[i] = upper + below[i] * (lower - upper);
-        }
-    else
-        for (int i = 0; i < n; i++)
-            pair[i] = (Two){0} + (plane[at[i]] + below[i] * (plane[at[i] + line] - plane[at[i]]));
-    for (int i = 0; i < n; i++)
-        found[i] = pair[i][0] + right[i] * (pair[i][1] - pair[i][0]);
+    for (int i = n; i < (n + 7) / 8 * 8; i++) {
+        at[i] = 0;
+        right[i] = below[i] = 0;
+    }
+    for (int i = 0; width > 1 && i < n; i += 4)
+        pairs_of_four(plane, line, at + i, below + i, pair + i);
+    for (int i = 0; width == 1 && i < n; i++)
+        pair[i] = (Two){0} + (plane[at[i]] + below[i] * (plane[at[i] + line] - plane[at[i]]));
+    for (int i = 0; i < n; i += 8) {
+        Eight first, second, share;
+        memcpy(&first, pair + i, sizeof first);
+        memcpy(&second, pair + i + 4, sizeof second);
+        memcpy(&share, right + i, sizeof share);
+        Eight near = __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14);
+        Eight far = __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15);
+        near += share * (far - near);
+        if (i + 8 <= n)
+            memcpy(found + i, &near, sizeof near);
+        else
+            memcpy(found + i, &near, (size_t)(n - i) * sizeof *found);
+    }
 }
 
 /* A plane of a flow on a grid of twice the size, bilinear, its values doubled: row 2 * y + r, of that every other pixel

@@ -12,6 +12,7 @@
 #include <features.h>
 #if defined(__GLIBC__) && (defined(__clang__) ? __clang_major__ >= 18 : __GNUC__ >= 12)
 #define CLONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define ALANET_CLONES
 #endif
 #endif
 #ifndef CLONED

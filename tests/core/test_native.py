@@ -11,8 +11,8 @@ from torch import Tensor
 
 from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Attended, Latent, Window
-from alanet_core.model.blocks import conv
-from alanet_core.model.fine import Scene, form
+from alanet_core.model.blocks import conv, head
+from alanet_core.model.fine import Native, Scene, form
 from alanet_core.model.guided import _with, coarser
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import pyramid
@@ -298,3 +298,64 @@ def test_a_convolution_follows_its_weights_and_can_be_copied() -> None:
         assert apart(layer.active(x), F.leaky_relu(expected, 0.1)) <= 1e-5
         assert apart(copy.deepcopy(layer)(x), expected) <= 1e-5
         layer.weight.mul_(-2)
+
+
+CONVOLUTIONS = [  # inputs, outputs, kernel, height, width
+    *((32, 32, 3, 88, 160), (28, 16, 3, 37, 53), (8, 8, 3, 1, 1), (13, 21, 3, 4, 5), (60, 32, 3, 9, 130)),
+    *((150, 32, 1, 20, 33), (16, 36, 1, 7, 9), (5, 3, 1, 1, 1), (64, 4, 1, 22, 40), (37, 25, 1, 13, 1)),
+]
+
+
+@pytest.mark.parametrize("shape", CONVOLUTIONS)
+def test_convolutions_in_c_are_those_of_exact_arithmetic(shape: tuple[int, ...]) -> None:
+    inputs, outputs, kernel, height, width = shape
+    layer = conv(inputs, outputs, kernel).requires_grad_(False)
+    layer.bias.copy_(rand(outputs, seed=1))
+    x = rand(1, inputs, height, width) - 0.5
+    if not layer.in_c(x):
+        pytest.skip("this processor does better with oneDNN")
+    exact = F.conv2d(x.double(), layer.weight.double(), layer.bias.double(), padding=kernel // 2)
+    assert (layer(x) - exact).abs().max() <= 4e-6
+    assert (layer.active(x) - F.leaky_relu(exact, 0.1)).abs().max() <= 4e-6
+
+
+def test_a_convolution_gives_the_same_bits_on_any_number_of_threads_and_for_strips() -> None:
+    layer = conv(24, 40).requires_grad_(False)
+    x = rand(1, 24, 60, 90).contiguous(memory_format=torch.channels_last)
+    threads, whole = torch.get_num_threads(), layer(x)
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            assert torch.equal(layer(x), whole)
+    finally:
+        torch.set_num_threads(threads)
+    if layer.in_c(x):
+        assert torch.equal(layer(x[:, :, 8:40])[:, :, 4:-4], whole[:, :, 12:36])
+
+
+@pytest.mark.parametrize("sharp", [True, False])
+@pytest.mark.parametrize("size", [(2, 130), (44, 70), (104, 64)])
+@pytest.mark.parametrize(("widths", "last"), [((16,), 1), ((16, 12), 3), ((24, 16, 8), 3), ((), 3), ((), 1)])
+def test_the_last_convolutions_in_one_go_give_what_they_give_one_after_the_other(
+    sharp: bool, size: tuple[int, int], widths: tuple[int, ...], last: int
+) -> None:
+    height, width = size
+    frames = [Latent(None, (), x, pyramid(x, 1)) for x in pictures(height, width)]
+    scene = Scene(
+        own=frames[1] if sharp else None, a=frames[0], b=frames[2], flow=8 * rand(1, 4, height // 2, width // 2) - 4,
+        folded=rand(1, 4, height // 2, width // 2, seed=5), gates=rand(1, 1 if sharp else 2, seed=6), taps=TAPS,
+        detail=4, side=2, unfolds=1,
+    )  # fmt: skip
+    layers = head(4 + 4 * (7 if sharp else 6), widths, 4 * (9 if sharp else 8), last).requires_grad_(False)
+    picture, threads = form(scene, ()), torch.get_num_threads()
+    assert isinstance(picture, Native)
+    if not layers.packed(scene.folded):
+        pytest.skip("this processor does better with oneDNN")
+    inputs, compose = picture.look(Strip(0, height))
+    expected = compose(layers(inputs))
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            assert torch.equal(picture.whole(layers.packed(scene.folded)), expected)
+    finally:
+        torch.set_num_threads(threads)
