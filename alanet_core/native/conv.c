@@ -1,6 +1,6 @@
 /* Convolutions of float32 features whose channels lie innermost: 3 x 3 as Winograd has them, 1 x 1 as matrix products.
  *
- * A square of 4 x 4 results needs 36 products a pair of channels in place of 144 (Lavin and Gray, 2015: F(4 x 4, 3 x 3)):
+ * A square of 4 x 4 results needs 36 products a pair of channels, not 144 (Lavin and Gray, 2015: F(4 x 4, 3 x 3)):
  * what lies under it and around, 6 x 6, is turned into values of polynomials, these are multiplied with those of the
  * weights, and the results turned back. With the places 0, +-sqrt(1/2), +-sqrt(2) and infinity that rounds twice as
  * much as sums do that are written out; with 0, +-1, +-2, as the authors have them, four times.
@@ -252,13 +252,15 @@ CLONED static void convolve(const Layer *l, const Line *lines, int across, long 
     ptrdiff_t weights = (ptrdiff_t)l->inputs * ((l->outputs + LANES - 1) / LANES * LANES);
     float *v = scratch, *m = scratch + PLACES * of_inputs;
     for (int i = 0; i < count; i++)
-        take_square(l, &lines[(first + i) / across], (int)((first + i) % across) * STEP, v + (ptrdiff_t)i * l->inputs, of_inputs);
+        take_square(l, &lines[(first + i) / across], (int)((first + i) % across) * STEP, v + (ptrdiff_t)i * l->inputs,
+                    of_inputs);
     for (int i = 0; i < PLACES; i++) {
         Target t = {m + i * of_outputs, l->outputs, 0, NULL, 1};
         products(l, count, v + i * of_inputs, l->weights + i * weights, t);
     }
     for (int i = 0; i < count; i++)
-        put_square(l, &lines[(first + i) / across], (int)((first + i) % across) * STEP, m + (ptrdiff_t)i * l->outputs, of_outputs);
+        put_square(l, &lines[(first + i) / across], (int)((first + i) % across) * STEP,
+                   m + (ptrdiff_t)i * l->outputs, of_outputs);
 }
 
 /* --- What is called. --- */

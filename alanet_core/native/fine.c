@@ -98,8 +98,9 @@ INLINED void warped(const Fine *f, const float *pixels, const float *x, const fl
     for (int i = 0; i < n; i += 4) { /* four pixels of four -> three planes */
         Four c[4];
         memcpy(c, colours[i], sizeof c);
-        Four red_green = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5), blue = __builtin_shufflevector(c[0], c[1], 2, 6, 2, 6);
-        Four others = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5), blues = __builtin_shufflevector(c[2], c[3], 2, 6, 2, 6);
+        Four red_green = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5);
+        Four others = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5);
+        Four blue = __builtin_shufflevector(c[0], c[1], 2, 6, 2, 6), blues = __builtin_shufflevector(c[2], c[3], 2, 6, 2, 6);
         Four planes[3] = {__builtin_shufflevector(red_green, others, 0, 1, 4, 5),
                           __builtin_shufflevector(red_green, others, 2, 3, 6, 7),
                           __builtin_shufflevector(blue, blues, 0, 1, 4, 5)};

@@ -148,7 +148,8 @@ typedef struct {
 static void make_share(Team *team, int member, void *job) {
     const Whole *w = job;
     Level row = w->level;
-    float *scratch = w->scratch + member * w->share, *second = w->between + (ptrdiff_t)row.height * row.width * w->layer[0].outputs;
+    float *scratch = w->scratch + member * w->share;
+    float *second = w->between + (ptrdiff_t)row.height * row.width * w->layer[0].outputs;
     const float *x = row.x = scratch, *z;
     float *made;
     long begin, end;
