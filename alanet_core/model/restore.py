@@ -25,6 +25,7 @@ from alanet_core.model.fine import CHANGE_SCALE, Scene, grown
 from alanet_core.model.light import brightness, pyramid
 from alanet_core.model.motion import numbers, places, sample, unit, warp
 from alanet_core.model.strips import Strip, by_strips, near
+from alanet_core.native.conv import SQUARE
 from alanet_core.native.restore import Numbers
 from alanet_core.native.restore import Trail as InC
 
@@ -100,8 +101,6 @@ def trail(flow: Tensor, pace: float, side: int) -> Trail:
 class Pass(nn.Module):
     """What is seen along the paths [B, cells * _SEEN, h, w] -> weights of what is filtered, and a correction."""
 
-    reach = 2  # cells on either side that a place depends on
-
     def __init__(self, width: int, side: int) -> None:
         super().__init__()
         self.first = conv(side**2 * _SEEN, width, 1)
@@ -115,6 +114,14 @@ class Pass(nn.Module):
         x = x + self.third.active(x)
         out: Tensor = self.last(x)
         return out
+
+    def grid(self, x: Tensor) -> int:
+        """Rows of cells that are made at once of what is like x: strips of a multiple of these change no bit."""
+        return SQUARE if self.second.in_c(x) else 1
+
+    def reach(self, x: Tensor) -> int:
+        """Cells on either side that a place depends on."""
+        return 2 * self.grid(x)
 
 
 class Restore(nn.Module):
@@ -198,7 +205,8 @@ def _passed(judge: Pass, picture: Tensor, form: _Form, tile: int) -> Tensor:
         inputs = form.look(picture, both, strip, judge.first.weight.dtype)
         return form.add(picture, inputs, judge(inputs), strip)
 
-    return by_strips(step, picture.shape[2], tile=tile, margin=form.side * judge.reach, grid=form.side)
+    grid, margin = form.side * judge.grid(picture), form.side * judge.reach(picture)
+    return by_strips(step, picture.shape[2], tile=tile, margin=margin, grid=grid)
 
 
 class _Plain:
