@@ -55,6 +55,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument("--perceptual", type=float, help="weight of the second term of eq. 8")
     parser.add_argument("--all-blurred", type=int, help="so many steps at the start with no frame left sharp")
+    parser.add_argument("--noise-share", type=float, metavar="SHARE", help="how many samples are noisy (0.25)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
         "--precision",
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         reuse=config.reuse,
         workers=args.workers,
         all_blurred=config.all_blurred,
+        noise_share=config.noise_share,
     )
     validation = Validation(materials.held_out, frames=config.samples.frames, size=config.samples.size)
     _say(_opening(state, materials))
@@ -132,7 +134,7 @@ def _begin(args: argparse.Namespace, device: "torch.device") -> "TrainState":
     return begin(model, _settings(args, model))
 
 
-_SETTINGS = ("batch", "size", "rate", "cool_down", "perceptual", "all_blurred", "precision", "part")
+_SETTINGS = ("batch", "size", "rate", "cool_down", "perceptual", "all_blurred", "noise_share", "precision", "part")
 
 
 def _network(args: argparse.Namespace) -> "Alanet":

@@ -9,6 +9,7 @@ Those give no picture but a filter for every pixel: weights for places along its
 counted in parts of the motion); and shares of what the neighbours show. Kernel prediction: Bako et al. 2017.
 """
 
+import dataclasses
 import itertools
 import math
 from typing import NamedTuple
@@ -144,6 +145,7 @@ class GuidedPath(nn.Module):
         super().__init__()
         channels = tuple(reversed(config.channels))
         self.unshuffle, self.fold, self.taps, self.detail = config.unshuffle, config.fold, config.taps, config.detail
+        self.restores = bool(config.restore)
         self.levels = nn.ModuleList(
             GuidedLevel(inputs, outputs, config.last, own=own)
             for inputs, outputs in zip((channels[0], *channels[:-1]), channels, strict=True)
@@ -168,6 +170,10 @@ class GuidedPath(nn.Module):
             flows.append(flow)
         assert correction is not None
         return z, [*flows, _finest(motion, correction)]
+
+    def filmed(self, scene: Scene) -> Scene:
+        """As the last convolutions get it: without filters where passes follow, which want to see the blur as it is."""
+        return dataclasses.replace(scene, gates=torch.zeros_like(scene.gates)) if self.restores else scene
 
     def scene(self, frames: tuple[Latent, Latent | None, Latent], flow: Tensor, folded: Tensor, gates: Tensor) -> Scene:
         """What the picture is made of; frames: a, own, b."""
@@ -266,7 +272,7 @@ class GuidedSharp(nn.Module):
         folded = self.path.unfold(_with(z, told, smeared))
         del z
         scene = self.path.scene((previous, own, following), finest, folded, told[:, 1:2])
-        return Traced(_picture(scene, self.head, tile), flows, blurred, scene)
+        return Traced(_picture(self.path.filmed(scene), self.head, tile), flows, blurred, scene)
 
 
 class GuidedMiddle(nn.Module):
@@ -312,7 +318,7 @@ class GuidedMiddle(nn.Module):
         folded = self.path.unfold(_with(z, told))
         del z
         scene = self.path.scene((own, None, following), finest, folded, told)
-        return Traced(_picture(scene, self.head, tile), flows, blurred, scene)
+        return Traced(_picture(self.path.filmed(scene), self.head, tile), flows, blurred, scene)
 
 
 def _picture(scene: Scene, head: Head, tile: int) -> Tensor:

@@ -60,10 +60,11 @@ class SamplePool:
         reuse: float = 4.0,
         workers: int = 1,
         all_blurred: int = 0,
+        noise_share: float = NOISE_SHARE,
     ) -> None:
         """first: samples made before step 0. reuse: how often a sample is drawn, on average, before it is replaced.
 
-        all_blurred: steps in which no frame is left sharp.
+        all_blurred: steps in which no frame is left sharp. noise_share: how many samples are noisy.
         """
         self._maker = maker
         self._seed = seed
@@ -73,6 +74,7 @@ class SamplePool:
         self._fresh = batch / reuse
         self._workers = workers
         self._all_blurred = all_blurred
+        self._noise_share = noise_share
         self._store = torch.empty(0)
         self._made = 0
         self._source: Iterator[Tensor] | None = None
@@ -85,7 +87,7 @@ class SamplePool:
         oldest = max(0, until - self._capacity)
         chosen = rng.integers(oldest, until, self._batch)
         probabilities = (1.0,) if step < self._all_blurred else BLUR_PROBABILITIES
-        return _assemble(rng, [self._store[i % self._capacity] for i in chosen], probabilities)
+        return _assemble(rng, [self._store[i % self._capacity] for i in chosen], probabilities, self._noise_share)
 
     def close(self) -> None:
         """Let the worker processes go."""
@@ -126,7 +128,9 @@ def _outlive_interrupts(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _assemble(rng: np.random.Generator, samples: list[Tensor], probabilities: tuple[float, ...]) -> Batch:
+def _assemble(
+    rng: np.random.Generator, samples: list[Tensor], probabilities: tuple[float, ...], noise_share: float
+) -> Batch:
     turned = [_turn(rng, sample) for sample in samples]
     count = (len(samples[0]) + 1) // 3
     stacked = torch.stack(turned)
@@ -136,17 +140,19 @@ def _assemble(rng: np.random.Generator, samples: list[Tensor], probabilities: tu
     blurry, sharp, middle = (x.float().div_(255) for x in (blurry, sharp, middle))
     visible = ((blurry - sharp).abs().mean((2, 3, 4)) / VISIBLE).clamp(max=1)
     inputs = torch.where(blurred[:, :, None, None, None], blurry, sharp)
-    return Batch(*_filmed(rng, inputs, sharp, middle), blurred.float(), visible)
+    return Batch(*_filmed(rng, inputs, sharp, middle, noise_share), blurred.float(), visible)
 
 
-def _filmed(rng: np.random.Generator, inputs: Tensor, sharp: Tensor, middle: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _filmed(
+    rng: np.random.Generator, inputs: Tensor, sharp: Tensor, middle: Tensor, noise_share: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Some samples dark, and some noisy.
 
     The sharp frame that is wanted keeps the noise of its input: it is neither to be sharpened nor to be smeared.
     """
     count = len(inputs)
     light = np.where(rng.random(count) < DARK_SHARE, rng.uniform(0.1, 1, count), 1.0)
-    sigma = np.where(rng.random(count) < NOISE_SHARE, rng.uniform(0, NOISE, count), 0.0)
+    sigma = np.where(rng.random(count) < noise_share, rng.uniform(0, NOISE, count), 0.0)
     scale = torch.from_numpy(light.astype(np.float32))[:, None, None, None, None]
     noise = torch.from_numpy(rng.standard_normal(inputs.shape, np.float32))
     noise *= torch.from_numpy(sigma.astype(np.float32))[:, None, None, None, None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from alanet_core.errors import ConfigError, must
+from alanet_core.training.pool import NOISE_SHARE
 from alanet_core.training.samples import SampleConfig
 
 Part = Literal["all", "restore"]
@@ -44,6 +45,7 @@ class TrainConfig:
     all_blurred: int = 0
     precision: Literal["fp32", "bf16"] = "bf16"
     part: Part = "all"
+    noise_share: float = NOISE_SHARE
     reuse: float = 4.0
     pool: int = 1024
     deterministic: bool = False
