@@ -19,6 +19,7 @@ from alanet_core.errors import ConfigError, WeightsError, must
 from alanet_core.model import Alanet
 
 PICKLE_MARKS = (b"PK\x03\x04", b"\x80")  # a zip made by torch.save; a bare pickle
+HEADER = slice(8, 9)  # where a safetensors file has the "{" of its JSON; its length before that may look like a mark
 
 
 def save(path: str | Path, model: Alanet) -> str:
@@ -59,7 +60,7 @@ def restore(path: str | Path, name: str | None = None) -> Alanet:
 
 
 def _unpack(data: bytes, path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
-    if data.startswith(PICKLE_MARKS):
+    if data.startswith(PICKLE_MARKS) and data[HEADER] != b"{":
         raise WeightsError(
             must(
                 "model",

@@ -52,6 +52,22 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
         load(path)
 
 
+def test_weights_whose_header_is_as_long_as_a_pickle_begins_are_none(tmp_path: Path) -> None:
+    """One length of a header in 256 is, in its first byte, that of a pickle."""
+    path = tmp_path / "model.safetensors"
+    for channels in range(4, 400, 4):
+        save(path, Alanet(ModelConfig(channels=(channels, 8), kernels=(3, 3), gate_reduction=4)))
+        spaces = 0x80 - path.read_bytes()[0]
+        if spaces >= 0:
+            break
+    data = path.read_bytes()
+    header = int.from_bytes(data[:8], "little")
+    padded = data[8 : 8 + header] + b" " * spaces  # safetensors allows them
+    path.write_bytes(len(padded).to_bytes(8, "little") + padded + data[8 + header :])
+    assert path.read_bytes()[:1] == b"\x80"
+    assert restore(path).config.channels[1] == 8
+
+
 @pytest.mark.parametrize("data", [b"", b"hello, this is text", bytes(4000)])
 def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "weights.safetensors"
