@@ -5,7 +5,8 @@
 #
 # The first call begins with the weights in the tree, each later one goes on where the last one stopped; so it may be
 # called on every day of work, and stopped with Ctrl-C at any moment. Photographs and clips are looked for in
-# ../shared/data, or where ALANET_DATA says. It runs at the lowest priority: a machine that is busy leaves it nothing.
+# ../shared/data, or where ALANET_DATA says; ALANET_CLIPS may name another folder of clips, such as one without those that
+# a card's figures are measured on. It runs at the lowest priority: a machine that is busy leaves it nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,5 +34,5 @@ begin=(--init "alanet_core/weights/$preset.safetensors")
 if [ -f "$out/state.safetensors" ]; then
     begin=(--resume)
 fi
-exec .venv/bin/alanet train --photos "$data/photos" --clips "$data/clips" --out "$out" --minutes "$minutes" \
+exec .venv/bin/alanet train --photos "$data/photos" --clips "${ALANET_CLIPS:-$data/clips}" --out "$out" --minutes "$minutes" \
     --nice 19 "${begin[@]}"

@@ -67,7 +67,7 @@ def begin(model: Alanet, config: TrainConfig) -> TrainState:
 
 
 def with_passes(model: Alanet, widths: tuple[int, ...], seed: int) -> Alanet:
-    """The same network with passes that undo blur, which change nothing yet, in place of those that it has."""
+    """The same network with passes that undo blur, untrained, in place of its filters and of passes that it has."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         grown = Alanet(dataclasses.replace(model.config, restore=widths), model.name)
