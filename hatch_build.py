@@ -15,7 +15,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +94,17 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchlin
 
 def compile_kernels(library: Path, sources: Path, compiler: list[str], more: Sequence[str] = ()) -> None:
     """Compile the C files of `sources` into `library`. Raises CalledProcessError when the compiler refuses one."""
-    files = sorted(map(str, sources.glob("*.c")))
-    subprocess.run([*compiler, *FLAGS, *KERNEL_FLAGS, *more, *files, "-o", str(library), "-lm"], check=True)
+    command = [*compiler, *FLAGS, *KERNEL_FLAGS, *more]
+
+    def compiled(source: Path, folder: str) -> str:
+        made = str(Path(folder) / f"{source.stem}.o")
+        subprocess.run([*command, "-c", str(source), "-o", made], check=True)
+        return made
+
+    # Each file is compiled for several processors, which takes a minute in all: side by side, then.
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:
+        objects = list(workers.map(lambda source: compiled(source, folder), sorted(sources.glob("*.c"))))
+        subprocess.run([*command, *objects, "-o", str(library), "-lm"], check=True)
 
 
 def compile_plugin(library: Path, sources: Path, include: Path, compiler: list[str], version: str) -> None:
