@@ -256,7 +256,7 @@ def _added(picture: Tensor, inputs: Tensor, out: Tensor, gate: Tensor, side: int
     filtered, made = (torch.unflatten(x.permute(0, 2, 3, 1), -1, (side**2, -1)).float() for x in (inputs, out))
     weights, correction = torch.split(made, [_FILTERED, 3], -1)
     more = (weights * filtered[..., :_FILTERED]).sum(-1, keepdim=True) + correction  # [B, h, w, cells, 3]
-    more = gate[..., None, None, None] / CHANGE_SCALE * more
+    more = gate[..., None, None, None] * (more / CHANGE_SCALE).clamp(-1, 1)  # no more than from black to white
     return picture + joined(more.permute(0, 3, 4, 1, 2).flatten(0, 1), side)
 
 

@@ -249,7 +249,7 @@ INLINED void add(const Restore *r, int y, int half) {
             const float *own = r->picture + 3 * pixel(r, y, cell, x);
             float *to = r->restored + 3 * (pixel(r, y, cell, x) - (ptrdiff_t)r->side * r->first * r->width);
             for (int c = 0; c < 3; c++)
-                to[c] = own[c] + r->share[0] * ((sum + loaded(r->outputs, outputs + count + c, half)) / r->scale);
+                to[c] = own[c] + r->share[0] * between((sum + loaded(r->outputs, outputs + count + c, half)) / r->scale, -1, 1);
         }
 }
 
