@@ -1,10 +1,11 @@
 """A page of pictures to look at: what came in, what alanet made of it, what others make of it, and the truth.
 
-    python benchmarks/pictures.py --clips FOLDER --out FOLDER [--inputs blurred | --dropped] [--model NAME]
+    python benchmarks/pictures.py --clips FOLDER --out FOLDER [--dropped] [--model NAME]
 
-From every clip the middle is taken as `alanet eval` takes it, and of that the frame that came out worst against the
-best of the others. Of each scene one PNG, the part where alanet is worst enlarged twice; index.html has them all, the
-worst gain first. OpenCV and mvtools take part where they are installed.
+From every clip the middle is taken as `alanet eval` takes it, with all frames blurred, or with every other one
+dropped; of that the frame that came out worst against the best of the others. Of each scene one PNG, the part where
+alanet is worst enlarged twice; index.html has them all, the worst gain first. OpenCV and mvtools take part where they
+are installed.
 """
 
 import argparse

@@ -56,7 +56,7 @@ class Traced(NamedTuple):
 
     picture: [B, 3, H, W] float32. flows: pairs of flows [B, 4, h, w] by level, coarsest first; the last is where the
     last convolutions work. blurred: [B, frames] float32, for each frame the logit of its being blurred, earliest first.
-    scene: what the picture was made of.
+    scene: what the picture was made of; its flow as the frame was smeared by it.
     """
 
     picture: Tensor
@@ -264,15 +264,16 @@ class GuidedSharp(nn.Module):
         before, after = (motion[:, -4:] for motion in motions)  # of the finest search
         motion = torch.cat((before[:, 2:], after[:, :2]), 1)
         z, flows = self.path(z, (previous, own, following), planes, motion)
-        coarse, finest = flows[-2:]
+        coarse, finest = (_going_on(flow, frames) for flow in flows[-2:])
         places = coarse, 0.5, self.taps, self.path.unshuffle
         smeared = smear(own.light[0], *places)
         blurred = _blurred(self.blurred, cues(tuple(frame.light[0] for frame in frames), *places))
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told, smeared))
         del z
-        scene = self.path.scene((previous, own, following), finest, folded, told[:, 1:2])
-        return Traced(_picture(self.path.filmed(scene), self.head, tile), flows, blurred, scene)
+        scene = self.path.scene((previous, own, following), flows[-1], folded, told[:, 1:2])
+        picture = _picture(self.path.filmed(scene), self.head, tile)
+        return Traced(picture, flows, blurred, dataclasses.replace(scene, flow=finest))
 
 
 class GuidedMiddle(nn.Module):
@@ -319,6 +320,19 @@ class GuidedMiddle(nn.Module):
         del z
         scene = self.path.scene((own, None, following), finest, folded, told)
         return Traced(_picture(self.path.filmed(scene), self.head, tile), flows, blurred, scene)
+
+
+def _going_on(flow: Tensor, frames: tuple[Latent, Latent, Latent]) -> Tensor:
+    """The flow as it is; at the end of a shot, where the frame stands in for a neighbour, as on the other side of it.
+
+    There nothing has moved between the two; but the frame was smeared all the same.
+    """
+    previous, own, following = frames
+    if previous.pixels is own.pixels:
+        return torch.cat((-flow[:, 2:], flow[:, 2:]), 1)
+    if following.pixels is own.pixels:
+        return torch.cat((flow[:, :2], -flow[:, :2]), 1)
+    return flow
 
 
 def _picture(scene: Scene, head: Head, tile: int) -> Tensor:

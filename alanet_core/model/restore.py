@@ -176,6 +176,12 @@ def _share(scene: Scene) -> Tensor:
     return torch.where(share < _LEAST, 0, share)
 
 
+def _missing(scene: Scene) -> int | None:
+    """0 or 1 where a frame stands in for its earlier or its later neighbour: then the other one counts for both."""
+    own = None if scene.own is None else scene.own.pixels
+    return next((k for k, frame in enumerate((scene.a, scene.b)) if frame.pixels is own), None)
+
+
 def _pace(scene: Scene) -> float:
     """The neighbours are a whole interval away; of the middle frame half of one."""
     return 2.0 if scene.own is None else 1.0
@@ -221,6 +227,8 @@ class _Plain:
         sides = (scene.a.light[0], flow[:, :2]), (scene.b.light[0], flow[:, 2:])
         self.side = scene.side
         self._moved = torch.cat([warp(light[wanted], to) for light, to in sides], 1)
+        if (side := _missing(scene)) is not None:
+            self._moved[:, side] = self._moved[:, 1 - side]
         self._seen = scene.own.light[0][wanted] if scene.own else self._moved.mean(1, keepdim=True)
         self._path = trail(flow, _pace(scene), scene.side)
         self._gate = share[wanted]
@@ -322,6 +330,7 @@ def _in_c(scene: Scene, share: Tensor, numbers: Iterable[int]) -> list[InC]:
             scene.flow[k],
             share[k],
             pace=_pace(scene),
+            missing=_missing(scene),
             numbers=_NUMBERS,
         )
         for k in one

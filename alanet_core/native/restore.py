@@ -41,6 +41,7 @@ class Trail:
 
     lights: brightness [1, 1, H, W] of the frame that was filmed (None for the middle frame) and of its neighbours.
     flow: [1, 4, H / side, W / side] float32, 1 / pace of an interval before and after. share: [1, 1].
+    missing: the neighbour, 0 or 1, that is none: the other one counts for both.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Trail:
         share: Tensor,
         *,
         pace: float,
+        missing: int | None,
         numbers: Numbers,
     ) -> None:
         own, a, b = lights
@@ -62,6 +64,8 @@ class Trail:
         self._seen = torch.empty_like(self._lights[0]) if own is None else own.contiguous()
         self._moved = torch.empty(1, 2, *self._size)
         self._call("alanet_moved", range(flow.shape[2]))
+        if missing is not None:
+            self._moved[:, missing] = self._moved[:, 1 - missing]
 
     def both(self, light: Tensor) -> Tensor:
         """The picture's brightness [1, 1, H, W] -> it and the rest, [1, 2, H, W], side by side in memory."""
