@@ -177,10 +177,9 @@ def test_at_the_start_no_frame_is_left_sharp_where_that_is_asked_for(drawn_photo
 def test_the_sharp_frame_that_is_wanted_keeps_the_noise_of_its_input(
     drawn_photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alanet_core.training.pool.NOISE_SHARE", 1.0)
     monkeypatch.setattr("alanet_core.training.pool.DARK_SHARE", 0.0)
     maker = SampleMaker(SampleConfig(size=32, fastest=8.0, sharp_share=1, clip_share=0), 5, drawn_photos)
-    batch = SamplePool(maker, seed=1, batch=8, capacity=16, first=16, workers=0).draw(0)
+    batch = SamplePool(maker, seed=1, batch=8, capacity=16, first=16, workers=0, noise_share=1.0).draw(0)
     assert torch.equal(batch.inputs, batch.sharp)
     codes = 255 * batch.sharp
     assert ((codes - codes.round()).abs().flatten(1).mean(1) > 0.1).all()  # no 8-bit picture any more
