@@ -10,6 +10,7 @@ from torch import Tensor
 from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Core, Latent, Window
 from alanet_core.model.fine import Scene
+from alanet_core.model.guided import _going_on
 from alanet_core.model.light import pyramid
 from alanet_core.model.restore import EXPOSURE, PLACES, Restore, _Form, _Native, _Plain
 from alanet_core.model.strips import Strip
@@ -204,6 +205,28 @@ def test_no_gradient_passes_from_pass_to_pass_or_to_what_came_before() -> None:
     assert passes.passes[0].last.weight.grad is None
     assert float(passes.passes[1].last.weight.grad.abs().sum()) > 0
     assert first.requires_grad
+
+
+def test_at_the_end_of_a_shot_the_motion_goes_on_as_on_the_other_side() -> None:
+    """There the frame stands in for its neighbour, to which nothing moves."""
+    before, own, after = (latent(at(time)) for time in (-1, 0, 1))
+    flow = torch.tensor([1.0, 2.0, 3.0, 4.0])[None, :, None, None].repeat(1, 1, 4, 4)
+    assert torch.equal(_going_on(flow, (before, own, after)), flow)
+    first, last_one = _going_on(flow, (own, own, after)), _going_on(flow, (before, own, own))
+    assert first[0, :, 0, 0].tolist() == [-3, -4, 3, 4]
+    assert last_one[0, :, 0, 0].tolist() == [1, 2, -1, -2]
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_neighbour_that_is_missing_is_seen_as_the_other_one(kind: str, missing: int) -> None:
+    of = scene()
+    of = dataclasses.replace(of, a=of.own) if missing == 0 else dataclasses.replace(of, b=of.own)
+    picture, known = last(filmed(0)), form(kind, of)
+    seen = known.look(picture, known.both(picture, 0), Strip(0, HEIGHT), torch.float32).unflatten(1, (4, -1))
+    first = 2 * len(PLACES) + 3
+    assert torch.equal(seen[:, :, first], seen[:, :, first + 1])
+    assert rms(seen[:, :, first, 6:-6, 6:-6]) < 1e-3
 
 
 @pytest.mark.parametrize("kind", ["0", "1"])
