@@ -7,8 +7,9 @@ from alanet_core.config import ModelConfig
 from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.attention import LatentAttention
 from alanet_core.model.encoder import Encoder
+from alanet_core.model.flows import coarser
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
-from alanet_core.model.guided import GuidedMiddle, GuidedSharp, coarser, halvings
+from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
 from alanet_core.model.light import pyramid
 from alanet_core.model.restore import Restore
 from alanet_core.model.search import search, search_twice

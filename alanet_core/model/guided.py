@@ -15,21 +15,20 @@ import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model.blocks import SLOPE, DoubleConv, Head, activate, conv, head, of_parts, upsample, zero
-from alanet_core.model.fine import CHANGE_SCALE, Native, Scene, form, grown
+from alanet_core.model.fine import CHANGE_SCALE, Native, Scene, form
+from alanet_core.model.flows import coarser, finest, going_on
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import Planes
 from alanet_core.model.motion import gather, like, warp
 from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip, by_strips, near
 from alanet_core.native import levels as of_c
-from alanet_core.native import light
 from alanet_core.native.conv import Layers
 from alanet_core.native.fine import MOST_LAYERS
 from alanet_core.native.smear import append
@@ -158,7 +157,7 @@ class GuidedPath(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """frames: a, own, b. motion: [B, 4, h, w] where the last convolutions work, as is the last of the flows."""
         earlier, own, later = frames
-        finest, top = self.unshuffle.bit_length() - 1, len(self.levels) - 1
+        level_of_flow, top = self.unshuffle.bit_length() - 1, len(self.levels) - 1
         begin = [coarser(motion, self.unshuffle // self.fold)]
         for _ in range(top):
             begin.append(coarser(begin[-1], 2))
@@ -166,10 +165,10 @@ class GuidedPath(nn.Module):
         flows: list[Tensor] = []
         for level, at in zip(self.levels, range(top, -1, -1), strict=True):
             features = _features(earlier, later, own, at)
-            z, correction, flow = level(z, correction, begin[at], features, planes[finest + at])
+            z, correction, flow = level(z, correction, begin[at], features, planes[level_of_flow + at])
             flows.append(flow)
         assert correction is not None
-        return z, [*flows, _finest(motion, correction)]
+        return z, [*flows, finest(motion, correction)]
 
     def filmed(self, scene: Scene) -> Scene:
         """As the last convolutions get it: without filters where passes follow, which want to see the blur as it is."""
@@ -195,20 +194,6 @@ class GuidedPath(nn.Module):
 def halvings(config: ModelConfig) -> int:
     """How often brightness is halved in size to look for motion: to above the bottleneck."""
     return config.unshuffle.bit_length() - 2 + len(config.channels) + COARSER
-
-
-def coarser(flow: Tensor, times: int) -> Tensor:
-    """A flow in pixels of its level -> the same at 1 / times of the size."""
-    if times == 1:
-        return flow
-    return light.coarser(flow, times) if native.serves(flow) else F.avg_pool2d(flow, times) / times
-
-
-def _finest(motion: Tensor, correction: Tensor) -> Tensor:
-    """What the last level has corrected, added to the motion, which may be of twice its size."""
-    if native.serves(motion, correction) and motion.shape[3] == 2 * correction.shape[3]:
-        return of_c.finest(motion, correction)
-    return motion + grown(correction, motion.shape[3])
 
 
 def _planes(earlier: Latent, later: Latent, own: Latent | None) -> list[Planes]:
@@ -264,7 +249,7 @@ class GuidedSharp(nn.Module):
         before, after = (motion[:, -4:] for motion in motions)  # of the finest search
         motion = torch.cat((before[:, 2:], after[:, :2]), 1)
         z, flows = self.path(z, (previous, own, following), planes, motion)
-        coarse, finest = (_going_on(flow, frames) for flow in flows[-2:])
+        coarse, smearing = (going_on(flow, frames) for flow in flows[-2:])
         places = coarse, 0.5, self.taps, self.path.unshuffle
         smeared = smear(own.light[0], *places)
         blurred = _blurred(self.blurred, cues(tuple(frame.light[0] for frame in frames), *places))
@@ -273,7 +258,7 @@ class GuidedSharp(nn.Module):
         del z
         scene = self.path.scene((previous, own, following), flows[-1], folded, told[:, 1:2])
         picture = _picture(self.path.filmed(scene), self.head, tile)
-        return Traced(picture, flows, blurred, dataclasses.replace(scene, flow=finest))
+        return Traced(picture, flows, blurred, dataclasses.replace(scene, flow=smearing))
 
 
 class GuidedMiddle(nn.Module):
@@ -320,19 +305,6 @@ class GuidedMiddle(nn.Module):
         del z
         scene = self.path.scene((own, None, following), finest, folded, told)
         return Traced(_picture(self.path.filmed(scene), self.head, tile), flows, blurred, scene)
-
-
-def _going_on(flow: Tensor, frames: tuple[Latent, Latent, Latent]) -> Tensor:
-    """The flow as it is; at the end of a shot, where the frame stands in for a neighbour, as on the other side of it.
-
-    There nothing has moved between the two; but the frame was smeared all the same.
-    """
-    previous, own, following = frames
-    if previous.pixels is own.pixels:
-        return torch.cat((-flow[:, 2:], flow[:, 2:]), 1)
-    if following.pixels is own.pixels:
-        return torch.cat((flow[:, :2], -flow[:, :2]), 1)
-    return flow
 
 
 def _picture(scene: Scene, head: Head, tile: int) -> Tensor:

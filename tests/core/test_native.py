@@ -13,7 +13,8 @@ from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Attended, Latent, Window
 from alanet_core.model.blocks import conv, head
 from alanet_core.model.fine import Native, Scene, form
-from alanet_core.model.guided import _with, coarser
+from alanet_core.model.flows import coarser
+from alanet_core.model.guided import _with
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import pyramid
 from alanet_core.model.smear import cues, smear

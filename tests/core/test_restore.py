@@ -10,7 +10,7 @@ from torch import Tensor
 from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Core, Latent, Window
 from alanet_core.model.fine import Scene
-from alanet_core.model.guided import _going_on
+from alanet_core.model.flows import going_on
 from alanet_core.model.light import pyramid
 from alanet_core.model.restore import EXPOSURE, PLACES, Restore, _Form, _Native, _Plain
 from alanet_core.model.strips import Strip
@@ -211,8 +211,8 @@ def test_at_the_end_of_a_shot_the_motion_goes_on_as_on_the_other_side() -> None:
     """There the frame stands in for its neighbour, to which nothing moves."""
     before, own, after = (latent(at(time)) for time in (-1, 0, 1))
     flow = torch.tensor([1.0, 2.0, 3.0, 4.0])[None, :, None, None].repeat(1, 1, 4, 4)
-    assert torch.equal(_going_on(flow, (before, own, after)), flow)
-    first, last_one = _going_on(flow, (own, own, after)), _going_on(flow, (before, own, own))
+    assert torch.equal(going_on(flow, (before, own, after)), flow)
+    first, last_one = going_on(flow, (own, own, after)), going_on(flow, (before, own, own))
     assert first[0, :, 0, 0].tolist() == [-3, -4, 3, 4]
     assert last_one[0, :, 0, 0].tolist() == [1, 2, -1, -2]
 
