@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from alanet_core.training.loop import Budget, train
     from alanet_core.training.materials import gather
     from alanet_core.training.pool import SamplePool
+    from alanet_core.training.ready import ReadyPool
     from alanet_core.training.samples import SampleMaker
     from alanet_core.training.state import STATE_FILE
     from alanet_core.training.validation import Validation
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         os.nice(args.nice)
     config = state.config
     maker = SampleMaker(config.samples, config.seed, materials.photos, materials.clips)
-    pool = SamplePool(
+    samples = SamplePool(
         maker,
         seed=config.seed,
         batch=config.batch,
@@ -103,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         all_blurred=config.all_blurred,
         noise_share=config.noise_share,
     )
+    pool = ReadyPool(samples, state.model, config) if config.part == "restore" else samples
     validation = Validation(materials.held_out, frames=config.samples.frames, size=config.samples.size)
     _say(_opening(state, materials))
     with _signals() as stopped:

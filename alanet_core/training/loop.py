@@ -13,7 +13,8 @@ from torch import Tensor
 
 from alanet_core import checkpoint
 from alanet_core.errors import AlanetError, ConfigError, must
-from alanet_core.training.pool import SamplePool
+from alanet_core.training.pool import Batch, SamplePool
+from alanet_core.training.ready import ReadyPool, ready_losses
 from alanet_core.training.settings import TrainConfig
 from alanet_core.training.state import TrainState, save_state
 from alanet_core.training.step import step_losses
@@ -64,15 +65,18 @@ class StepReport:
     skipped: bool
 
 
-def train_step(state: TrainState, pool: SamplePool, spent: float) -> StepReport:
+def train_step(state: TrainState, pool: SamplePool | ReadyPool, spent: float) -> StepReport:
     """Make one step, and count it; a step with a loss or gradient that is not finite changes no weight."""
     config = state.config
     for group in state.optimizer.param_groups:
         group["lr"] = config.rate * group["pace"] * rate_factor(config, state.steps, spent)
-    batch = pool.draw(state.steps).to(state.model.device)
+    drawn = pool.draw(state.steps)
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(state.model.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        losses = step_losses(state.model, batch, perceptual=config.perceptual)
+        if isinstance(drawn, Batch):
+            losses = step_losses(state.model, drawn.to(state.model.device), perceptual=config.perceptual)
+        else:
+            losses = ready_losses(state.model, *drawn, perceptual=config.perceptual)
     sharp, middle = float(losses.sharp.detach()), float(losses.middle.detach())
     norm = _backward(state, losses.total) if math.isfinite(sharp + middle) else math.nan
     skipped = not math.isfinite(norm)
@@ -105,7 +109,7 @@ def _follow(state: TrainState) -> None:
 
 def train(
     state: TrainState,
-    pool: SamplePool,
+    pool: SamplePool | ReadyPool,
     folder: Path,
     budget: Budget,
     *,

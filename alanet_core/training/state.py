@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from alanet_core.config import ModelConfig
 from alanet_core.errors import ConfigError, WeightsError, must
@@ -67,13 +67,30 @@ def begin(model: Alanet, config: TrainConfig) -> TrainState:
 
 
 def with_passes(model: Alanet, widths: tuple[int, ...], seed: int) -> Alanet:
-    """The same network with passes that undo blur, untrained, in place of its filters and of passes that it has."""
+    """The same network with passes that undo blur, untrained, in place of its filters and of passes that it has.
+
+    Where it has as many, none wider than those asked for, they are widened instead, and do what they did.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         grown = Alanet(dataclasses.replace(model.config, restore=widths), model.name)
     kept = {name: x for name, x in model.state_dict().items() if not name.startswith("restore.")}
     grown.load_state_dict({**grown.state_dict(), **kept})
+    have = model.config.restore
+    if len(have) == len(widths) and all(a <= b for a, b in zip(have, widths, strict=True)):
+        _widen(model.restore, grown.restore)
     return grown
+
+
+@torch.no_grad()
+def _widen(narrow: nn.Module | None, wide: nn.Module | None) -> None:
+    """Weights into the first channels of wider convolutions; what is new is read by nothing that was there before."""
+    assert narrow is not None
+    assert wide is not None
+    for old, new in zip(narrow.parameters(), wide.parameters(), strict=True):
+        if new.ndim > 1 and new.shape[1] > old.shape[1]:
+            new[: len(old)] = 0
+        new[tuple(slice(n) for n in old.shape)] = old
 
 
 def save_state(folder: Path, state: TrainState) -> None:

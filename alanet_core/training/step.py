@@ -4,7 +4,7 @@ A sample holds 2r+2 frames for a window of radius r: just enough that the two fr
 between these two, are made from whole windows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from alanet_core.config import ModelConfig
 from alanet_core.latent import Core, Latent, Window
 from alanet_core.model import Alanet
 from alanet_core.model.clip import encode_clip
+from alanet_core.model.fine import Scene
 from alanet_core.model.guided import GuidedMiddle, GuidedSharp, Traced
 from alanet_core.model.motion import warp
 from alanet_core.training.losses import middle_loss, pyramid_distance, sharp_loss
@@ -68,9 +69,23 @@ def forward_middle(model: Alanet, inputs: Tensor, told: Tensor | None = None) ->
 
     told: [B,2r+2], 1 for a frame that is blurred, 0 for a sharp one; None leaves it to the network to find out.
     """
+    to_sharp, to_middle = trace_middle(model, inputs, told)
+    sharps, middles = (
+        [x] if isinstance(x, Tensor) else passed(model, x.picture, x.scene) for x in (to_sharp, to_middle)
+    )
+    batch = len(inputs)
+    forms = list(zip((torch.stack((x[:batch], x[batch:]), 1) for x in sharps), middles, strict=True))
+    led = (None if isinstance(x, Tensor) else x for x in (to_sharp, to_middle))
+    return Made(*forms[-1], tuple(forms[:-1]), *led)
+
+
+def trace_middle(model: Alanet, inputs: Tensor, told: Tensor | None) -> tuple[Traced | Tensor, Traced | Tensor]:
+    """As above, before the passes that undo blur: both sharp frames as one batch [2B,3,H,W], and the middle one.
+
+    With what led there, for a network that has flows; else the pictures alone.
+    """
     latents = encode_clip(model, inputs)
     n, radius = model.config.lookahead, model.config.radius
-    batch = len(inputs)
     pair = [_join(latents[k], latents[k + 1]) for k in range(n - radius, n + radius + 1)]
     own = latents[n], latents[n + 1]
     # Both sharp frames go through the generator as one batch: fewer, larger convolutions.
@@ -80,31 +95,31 @@ def forward_middle(model: Alanet, inputs: Tensor, told: Tensor | None = None) ->
     before, between, after = (model.match(latents[k], latents[k + 1]) for k in range(n - 1, n + 2))
     motions = torch.cat((before, between)), torch.cat((between, after))
     threes = None if told is None else _stacked(told, [slice(n - 1, n + 2), slice(n, n + 3)])
-    sharps, to_sharp = _traced(model, model.sharp, z, (previous, _join(*own), following), motions, told=threes)
+    sharp = _traced(model.sharp, z, (previous, _join(*own), following), motions, told=threes)
     window = Window((own[0].core,) * model.config.window, own[1].core)
     z = model.attend(window, sharp=False).middle
     assert z is not None
     pair_told = None if told is None else told[:, n : n + 2]
-    middles, to_middle = _traced(model, model.middle, z, own, between, told=pair_told)
-    forms = list(zip((torch.stack((x[:batch], x[batch:]), 1) for x in sharps), middles, strict=True))
-    return Made(*forms[-1], tuple(forms[:-1]), to_sharp, to_middle)
+    return sharp, _traced(model.middle, z, own, between, told=pair_told)
 
 
 def _traced(
-    model: Alanet,
     generator: nn.Module,
     z: Tensor,
     frames: tuple[Latent, ...],
     motion: Tensor | tuple[Tensor, Tensor],
     *,
     told: Tensor | None,
-) -> tuple[list[Tensor], Traced | None]:
-    """The picture, after each pass that undoes blur as well, and what led to it."""
+) -> Traced | Tensor:
     if isinstance(generator, GuidedSharp | GuidedMiddle):
-        traced = generator.trace(z, frames, motion, told=told)  # type: ignore[arg-type]  # each with its own
-        passes = model.restore(traced.picture, traced.scene) if model.restore else []
-        return [traced.picture, *passes], traced
-    return [generator(z, frames, motion)], None
+        return generator.trace(z, frames, motion, told=told)  # type: ignore[arg-type]  # each with its own
+    picture: Tensor = generator(z, frames, motion)
+    return picture
+
+
+def passed(model: Alanet, picture: Tensor, scene: Scene) -> list[Tensor]:
+    """The picture, and after each pass that undoes blur, if the network has any."""
+    return [picture, *(model.restore(picture, scene) if model.restore else [])]
 
 
 def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
@@ -126,16 +141,18 @@ def step_losses(model: Alanet, batch: Batch, *, perceptual: float) -> Losses:
         verdict = verdict_loss(made.to_sharp.blurred, *(_stacked(x, threes) for x in (batch.blurred, batch.visible)))
         pair = slice(n, n + 2)
         verdict = verdict + verdict_loss(made.to_middle.blurred, batch.blurred[:, pair], batch.visible[:, pair])
-    # No pass hands gradients to what comes before it: each has the same target of its own.
-    forms = [
-        (sharp_loss(sharp.flatten(0, 1), wanted.flatten(0, 1)), middle_loss(between, middle))
-        for sharp, between in (*made.before, (made.sharp, made.middle))
-    ]
-    of_sharp, of_middle = (torch.stack(losses).mean() for losses in zip(*forms, strict=True))
-    if perceptual:
-        of_sharp = of_sharp + perceptual * pyramid_distance(made.sharp.flatten(0, 1), wanted.flatten(0, 1))
-        of_middle = of_middle + perceptual * pyramid_distance(made.middle, middle)
+    forms = (*made.before, (made.sharp, made.middle))
+    of_sharp = of_all(sharp_loss, [sharp.flatten(0, 1) for sharp, _ in forms], wanted.flatten(0, 1), perceptual)
+    of_middle = of_all(middle_loss, [between for _, between in forms], middle, perceptual)
     return Losses(sharp=of_sharp, middle=of_middle, flow=flow, verdict=verdict)
+
+
+def of_all(
+    loss: Callable[[Tensor, Tensor], Tensor], forms: Sequence[Tensor], wanted: Tensor, perceptual: float
+) -> Tensor:
+    """The mean loss of a picture after each pass: none hands gradients to what comes before it. eq. 8."""
+    total = torch.stack([loss(made, wanted) for made in forms]).mean()
+    return total + perceptual * pyramid_distance(forms[-1], wanted) if perceptual else total
 
 
 def verdict_loss(logits: Tensor, blurred: Tensor, visible: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ from alanet_core.model.clip import encode_clip, render
 from alanet_core.training.loop import train_step
 from alanet_core.training.photos import PhotoSet
 from alanet_core.training.pool import SamplePool
+from alanet_core.training.ready import ReadyPool, ready, ready_losses
 from alanet_core.training.samples import SampleMaker
 from alanet_core.training.settings import TrainConfig
 from alanet_core.training.state import begin, load_state, save_state, with_passes
-from alanet_core.training.step import forward_middle
+from alanet_core.training.step import forward_middle, step_losses
 
 
 @pytest.fixture
@@ -73,6 +74,64 @@ def test_a_run_of_the_passes_goes_on_as_if_it_had_not_been_stopped(
         train_step(each, pool, 0.0)
     for name, x in state.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], x), name
+
+
+def test_passes_are_widened_and_do_what_they_did(tiny_model: Alanet) -> None:
+    model = with_passes(tiny_model, (8, 8), seed=0)
+    for one in model.restore.passes:
+        torch.nn.init.normal_(one.last.weight, std=0.05, generator=torch.Generator().manual_seed(2))
+    wide = with_passes(model, (8, 12), seed=1)
+    assert wide.config.restore == (8, 12)
+    clip = torch.rand(1, 4, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        before, after = (forward_middle(m, clip, torch.ones(1, 4)) for m in (model, wide))
+    torch.testing.assert_close(before.sharp, after.sharp, atol=1e-5, rtol=0)
+    torch.testing.assert_close(before.middle, after.middle, atol=1e-5, rtol=0)
+    assert not torch.allclose(after.before[0][0], after.sharp, atol=1e-3)  # they do something
+
+
+def ready_pool(model: Alanet, config: TrainConfig, photos: PhotoSet) -> ReadyPool:
+    return ReadyPool(pool_for(config, photos), model, config, reuse=2, keep=4)
+
+
+def test_pictures_that_are_kept_give_the_losses_of_the_whole_network(
+    tiny_model: Alanet, passes_alone: TrainConfig, drawn_photos: PhotoSet
+) -> None:
+    model = with_passes(tiny_model, (8, 8), seed=0)
+    for one in model.restore.passes:
+        torch.nn.init.normal_(one.last.weight, std=0.05, generator=torch.Generator().manual_seed(2))
+    batch = pool_for(passes_alone, drawn_photos).draw(0)
+    for perceptual in (0.0, 0.5):
+        whole = step_losses(model, batch, perceptual=perceptual)
+        kept = ready_losses(model, *ready(model, batch), perceptual=perceptual)
+        torch.testing.assert_close(kept.sharp, whole.sharp, atol=1e-6, rtol=0)
+        torch.testing.assert_close(kept.middle, whole.middle, atol=1e-6, rtol=0)
+
+
+def test_what_a_step_sees_is_the_same_after_a_leap(
+    tiny_model: Alanet, passes_alone: TrainConfig, drawn_photos: PhotoSet
+) -> None:
+    model = with_passes(tiny_model, (8,), seed=0)
+    pool, late = (ready_pool(model, passes_alone, drawn_photos) for _ in range(2))
+    for step in range(12):
+        drawn = pool.draw(step)
+    for kind, again in zip(drawn, late.draw(11), strict=True):
+        for name, x in vars(kind).items():
+            assert x is None or torch.equal(x, vars(again)[name]), name
+    assert len(drawn[0].picture) == 2 * len(drawn[1].picture) == 2 * passes_alone.batch
+
+
+def test_the_passes_learn_from_pictures_that_are_kept(
+    tiny_model: Alanet, passes_alone: TrainConfig, drawn_photos: PhotoSet
+) -> None:
+    state = begin(with_passes(tiny_model, (8,), seed=0), passes_alone)
+    pool = ready_pool(state.model, passes_alone, drawn_photos)
+    same = pool.draw(0)
+    before = ready_losses(state.model, *same, perceptual=0.0).total.detach()
+    for _ in range(30):
+        assert not train_step(state, pool, 0.0).skipped
+    after = ready_losses(state.model, *same, perceptual=0.0).total.detach()
+    assert after < before
 
 
 def test_a_network_without_passes_has_no_such_part(tiny_model: Alanet, passes_alone: TrainConfig) -> None:
