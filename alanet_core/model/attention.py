@@ -5,12 +5,15 @@ is left per output are the multiply-adds of eq. 5 and 6 on the bottleneck.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Attended, Core, Window
+from alanet_core.native import plain
 
 MIDDLE_OFFSETS = (-1, 0, 1)  # of eq. 6: M_C(x_i|x_{i+1}) looks back by one, M_C(x_{i+1}|x_i) ahead by one
 
@@ -76,19 +79,17 @@ class LatentAttention(nn.Module):
 
     def sharp(self, window: Window) -> Tensor:
         """Eq. 5: z_n = M_S(x_n|x_n) + sum over the neighbours j of M_C(x_j|x_n); all gates are those of frame n."""
-        gates = window.own.gates
-        z = window.own.features * gates[:, self.window // 2]
-        for position, core in enumerate(window.cores):
-            if position != self.window // 2:
-                z = z + core.features * gates[:, position]
-        return z
+        own = self.window // 2
+        others = [(core, k) for k, core in enumerate(window.cores) if k != own]
+        frames = [(window.own, own), *others]
+        return _sum([core.features for core, _ in frames], [window.own.gates[:, k] for _, k in frames])
 
     def middle(self, own: Core, following: Core) -> Tensor:
         """Eq. 6: each of the two frames through its own self gate and the other one's cross gate."""
         before, at, after = (self.window + position for position in range(len(MIDDLE_OFFSETS)))
-        return own.features * (own.gates[:, at] + following.gates[:, before]) + following.features * (
-            following.gates[:, at] + own.gates[:, after]
-        )
+        first = own.gates[:, at] + following.gates[:, before]
+        second = following.gates[:, at] + own.gates[:, after]
+        return _sum((own.features, following.features), (first, second))
 
     def forward(self, window: Window, *, sharp: bool, middle: bool) -> Attended:
         following = window.following
@@ -96,3 +97,13 @@ class LatentAttention(nn.Module):
             sharp=self.sharp(window) if sharp else None,
             middle=self.middle(window.own, following) if middle and following is not None else None,
         )
+
+
+def _sum(features: Sequence[Tensor], gates: Sequence[Tensor]) -> Tensor:
+    """Features [B, C, h, w] times gates [B, C, 1, 1], added up in their order."""
+    if features[0].dtype == torch.float32 and native.serves(*features, learnt=gates):
+        return plain.gated(features, gates)
+    z = features[0] * gates[0]
+    for x, gate in zip(features[1:], gates[1:], strict=True):
+        z = z + x * gate
+    return z

@@ -24,6 +24,7 @@ KERNELS = (  # those that take a structure and cannot fail
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
     *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add"),
     *("alanet_convolve", "alanet_whole"),
+    *("alanet_copy", "alanet_innermost", "alanet_gated"),
     *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
 _lock = threading.Lock()
@@ -43,6 +44,15 @@ class Settings(ctypes.Structure):
         ("settled", ctypes.c_float),
         ("good", ctypes.c_float),
         ("brightest", ctypes.c_float),
+    )
+
+
+class Planes(ctypes.Structure):
+    """`Planes` in plain.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "channels", "threads")),
+        *((name, ctypes.c_void_p) for name in ("source", "target")),
     )
 
 
@@ -141,7 +151,14 @@ def convolves() -> bool:
 def innermost(x: Tensor) -> Tensor:
     """[1, C, H, W] with its channels innermost in memory, as kernels read it; a copy only where it lies otherwise."""
     plain = x.permute(0, 2, 3, 1)
-    return x if plain.is_contiguous() else plain.contiguous().permute(0, 3, 1, 2)
+    if plain.is_contiguous():
+        return x
+    if not (x.is_contiguous() and x.dtype == torch.float32 and serves(x)):
+        return plain.contiguous().permute(0, 3, 1, 2)
+    made = torch.empty_like(plain, memory_format=torch.contiguous_format)
+    _, channels, height, width = x.shape
+    call("alanet_innermost", Planes(height, width, channels, torch.get_num_threads(), x.data_ptr(), made.data_ptr()))
+    return made.permute(0, 3, 1, 2)
 
 
 def address(x: Tensor | None) -> int | None:

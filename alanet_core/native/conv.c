@@ -316,14 +316,15 @@ void layer_share(Team *team, int member, const Layer *l, int height, int width, 
     int step = l->kernel == 3 ? NEAR : PIXELS;
     long across = (width + STEP - 1) / STEP, down = (height + STEP - 1) / STEP, begin, end;
     long all = l->kernel == 3 ? across * down : (long)height * width;
-    team_share(team, member, (all + step - 1) / step, &begin, &end);
-    end = end * step < all ? end * step : all;
-    begin *= step;
-    if (l->kernel == 1)
-        multiply(l, end - begin, x + begin * l->inputs, made + begin * l->outputs);
-    else
-        for (long first = begin; first < end; first += NEAR)
-            convolve_piece(l, &task, first, (int)(end - first < NEAR ? end - first : NEAR), scratch);
+    while (team_take(team, member, (all + step - 1) / step, &begin, &end)) {
+        end = end * step < all ? end * step : all;
+        begin *= step;
+        if (l->kernel == 1)
+            multiply(l, end - begin, x + begin * l->inputs, made + begin * l->outputs);
+        else
+            for (long first = begin; first < end; first += NEAR)
+                convolve_piece(l, &task, first, (int)(end - first < NEAR ? end - first : NEAR), scratch);
+    }
 }
 
 static void work(Team *team, int member, void *job) {
@@ -332,7 +333,7 @@ static void work(Team *team, int member, void *job) {
     for (int i = 0; i < c->layers; i++) {
         float *made = c->made[(c->layers - 1 - i) % 2];
         if (i > 0)
-            team_wait(team);
+            team_wait(team, member);
         layer_share(team, member, &c->layer[i], c->height, c->width, x, made, c->scratch + member * c->share);
         x = made;
     }

@@ -374,27 +374,41 @@ static void compose_at(const Whole *w, const Bench *b, int y) {
 
 static int squares_down(const Whole *w) { return (w->fine.last + SQUARE - 1) / SQUARE; }
 
-static void make_share(Team *team, int member, void *job) {
-    const Whole *w = job;
-    Bench b = bench(w, NULL);
-    b = bench(w, w->scratch + member * b.numbers);
-    int most = squares_down(w), height = w->fine.last, most_lag = b.lag[w->layers - 1], around = w->layer[0].kernel / 2;
-    long begin, end;
-    team_share(team, member, most, &begin, &end);
+/* Rows of squares begin ... end - 1. */
+static void make_rows(const Whole *w, const Bench *b, long begin, long end) {
+    int most = squares_down(w), height = w->fine.last, most_lag = b->lag[w->layers - 1], around = w->layer[0].kernel / 2;
     int first = (int)begin - most_lag, looked = SQUARE * within(first, most) - around;
     looked = looked > 0 ? looked : 0;
     for (int step = within(first, most); step < (int)end + most_lag; step++) {
         int until = SQUARE * (step + 1) + around;
         for (; looked < height && looked < until; looked++)
-            look_at(w, &b, looked);
+            look_at(w, b, looked);
         for (int i = 0; i < w->layers; i++) { /* of these rows the later layers read none beyond their own margin */
-            int square = step - b.lag[i], margin = most_lag - b.lag[i];
+            int square = step - b->lag[i], margin = most_lag - b->lag[i];
             if (square >= begin - margin && square >= 0 && square < end + margin && square < most)
-                make_squares(w, &b, i, square);
+                make_squares(w, b, i, square);
         }
         int top = SQUARE * (step - most_lag);
         for (int y = top; top >= SQUARE * begin && y < height && y < top + SQUARE; y++)
-            compose_at(w, &b, y);
+            compose_at(w, b, y);
+    }
+}
+
+static void make_share(Team *team, int member, void *job) {
+    const Whole *w = job;
+    Bench b = bench(w, NULL);
+    b = bench(w, w->scratch + member * b.numbers);
+    int most = squares_down(w);
+    long begin, end;
+    if (b.lag[w->layers - 1] == 0 && w->layer[0].kernel == 1) {
+        while (team_take(team, member, most, &begin, &end))
+            make_rows(w, &b, begin, end);
+    } else { /* whole shares: what smaller parts make twice would cost more than waiting */
+        long share, next;
+        while (team_take(team, member, team_size(team), &share, &next)) {
+            team_share(team, (int)share, most, &begin, &end);
+            make_rows(w, &b, begin, end);
+        }
     }
 }
 

@@ -180,29 +180,25 @@ CLONED static void flow_row(const Halfway *h, int y) {
     }
 }
 
+static void stage(Team *team, int member, const Halfway *h, void (*row)(const Halfway *h, int y)) {
+    long begin, end;
+    while (team_take(team, member, h->height, &begin, &end))
+        for (long y = begin; y < end; y++)
+            row(h, (int)y);
+    team_wait(team, member);
+}
+
 static void work(Team *team, int member, void *job) {
     const Halfway *h = job;
-    long begin, end;
-    team_share(team, member, h->height, &begin, &end);
-    for (long y = begin; y < end; y++)
-        paths_row(h, (int)y);
-    team_wait(team);
+    stage(team, member, h, paths_row);
     if (h->sides == 2) {
-        for (long y = begin; y < end; y++)
-            choose_row(h, (int)y);
+        stage(team, member, h, choose_row);
         return;
     }
-    for (long y = begin; y < end; y++)
-        mix_row(h, (int)y);
-    team_wait(team);
-    for (long y = begin; y < end; y++)
-        around_row(h, (int)y);
-    team_wait(team);
-    for (long y = begin; y < end; y++)
-        settle_row(h, (int)y);
-    team_wait(team);
-    for (long y = begin; y < end; y++)
-        flow_row(h, (int)y);
+    stage(team, member, h, mix_row);
+    stage(team, member, h, around_row);
+    stage(team, member, h, settle_row);
+    stage(team, member, h, flow_row);
 }
 
 EXPORTED void alanet_halfway(Halfway *h) {

@@ -153,24 +153,25 @@ static void make_share(Team *team, int member, void *job) {
     const float *x = row.x = scratch, *z;
     float *made;
     long begin, end;
-    team_share(team, member, row.height, &begin, &end);
-    for (row.first = (int)begin; row.first < end; row.first++) {
-        made = w->between + (ptrdiff_t)row.first * row.width * w->layer[0].outputs;
-        row.last = row.first + 1;
-        level_row(&row, row.first);
-        layer_rows(&w->layer[0], row.width, 1, &x, &made, NULL);
-    }
-    team_wait(team);
+    while (team_take(team, member, row.height, &begin, &end))
+        for (row.first = (int)begin; row.first < end; row.first++) {
+            made = w->between + (ptrdiff_t)row.first * row.width * w->layer[0].outputs;
+            row.last = row.first + 1;
+            level_row(&row, row.first);
+            layer_rows(&w->layer[0], row.width, 1, &x, &made, NULL);
+        }
+    team_wait(team, member);
     layer_share(team, member, &w->layer[1], row.height, row.width, w->between, second, scratch);
-    team_wait(team);
+    team_wait(team, member);
     layer_share(team, member, &w->layer[2], row.height, row.width, second, w->z, scratch);
-    team_wait(team);
-    for (int y = (int)begin; w->layer[3].kernel && y < end; y++) {
-        z = w->z + (ptrdiff_t)y * row.width * w->layer[2].outputs;
-        made = scratch;
-        layer_rows(&w->layer[3], row.width, 1, &z, &made, NULL);
-        settle_line(&w->settle, y, made);
-    }
+    team_wait(team, member);
+    while (w->layer[3].kernel && team_take(team, member, row.height, &begin, &end))
+        for (int y = (int)begin; y < end; y++) {
+            z = w->z + (ptrdiff_t)y * row.width * w->layer[2].outputs;
+            made = scratch;
+            layer_rows(&w->layer[3], row.width, 1, &z, &made, NULL);
+            settle_line(&w->settle, y, made);
+        }
 }
 
 EXPORTED void alanet_whole_level(Whole *w) { team_run(w->level.threads, make_share, w); }

@@ -350,31 +350,31 @@ CLONED static void gather_rows(const Job *job, const Level *l, const Found *foun
 static void work_on_level(Team *team, int member, const Job *job, const Level *l, const Level *coarser) {
     long begin, end;
     int count = l->height + 2 * MARGIN;
-    team_share(team, member, (long)job->sheets * count, &begin, &end);
-    for (long i = begin; i < end; i++)
-        pad_row(job, l, (int)(i / count), (int)(i % count) - MARGIN);
-    team_wait(team);
+    while (team_take(team, member, (long)job->sheets * count, &begin, &end))
+        for (long i = begin; i < end; i++)
+            pad_row(job, l, (int)(i / count), (int)(i % count) - MARGIN);
+    team_wait(team, member);
 
     count = l->height + PATCH;
-    team_share(team, member, (long)job->sheets * count, &begin, &end);
-    for (long i = begin; i < end; i++)
-        slope_row(job, l, (int)(i / count), (int)(i % count) - BEFORE);
-    team_wait(team);
-
-    team_share(team, member, (long)job->sheets * l->rows, &begin, &end);
-    for (int round = 0; round <= job->settings.rounds; round++) {
+    while (team_take(team, member, (long)job->sheets * count, &begin, &end))
         for (long i = begin; i < end; i++)
-            search_row(job, l, coarser, (int)(i / l->rows), (int)(i % l->rows), round);
-        team_wait(team);
+            slope_row(job, l, (int)(i / count), (int)(i % count) - BEFORE);
+    team_wait(team, member);
+
+    for (int round = 0; round <= job->settings.rounds; round++) {
+        while (team_take(team, member, (long)job->sheets * l->rows, &begin, &end))
+            for (long i = begin; i < end; i++)
+                search_row(job, l, coarser, (int)(i / l->rows), (int)(i % l->rows), round);
+        team_wait(team, member);
     }
 
     count = l->rows + 1;
     const Found *found = job->found[(job->settings.rounds + 1) % 2];
     float *sum = job->scratch + (ptrdiff_t)member * 3 * STRIDE * padded_width(&job->level[0]);
-    team_share(team, member, (long)job->sheets * count, &begin, &end);
-    for (long i = begin; i < end; i++)
-        gather_rows(job, l, found, (int)(i / count), (int)(i % count), sum);
-    team_wait(team);
+    while (team_take(team, member, (long)job->sheets * count, &begin, &end))
+        for (long i = begin; i < end; i++)
+            gather_rows(job, l, found, (int)(i / count), (int)(i % count), sum);
+    team_wait(team, member);
 }
 
 static void work(Team *team, int member, void *argument) {

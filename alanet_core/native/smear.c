@@ -92,13 +92,15 @@ static void smear_work(Team *team, int member, void *job) {
     const Smear *s = job;
     long begin, end;
     team_share(team, member, s->rows, &begin, &end);
-    /* Until all have met, `found` holds the rows that are at work. */
+    /* Until all have met, `found` holds the rows that are at work, a member's where its share begins. */
     float *row = s->found + (ptrdiff_t)begin * s->taps / 2 * s->columns;
-    for (long y = begin; y < end; y++)
-        change_row(s, (int)y, row);
-    team_wait(team);
-    for (long y = begin; y < end; y++)
-        smear_row(s, (int)y);
+    while (team_take(team, member, s->rows, &begin, &end))
+        for (long y = begin; y < end; y++)
+            change_row(s, (int)y, row);
+    team_wait(team, member);
+    while (team_take(team, member, s->rows, &begin, &end))
+        for (long y = begin; y < end; y++)
+            smear_row(s, (int)y);
 }
 
 EXPORTED void alanet_smear(Smear *s) {

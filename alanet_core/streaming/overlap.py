@@ -21,6 +21,7 @@ from typing import ParamSpec
 import torch
 from torch import Tensor
 
+from alanet_core import native
 from alanet_core.config import StreamConfig
 from alanet_core.frames import Canvas
 from alanet_core.latent import Attended, FramePair, Latent, MiddleSource, Window
@@ -117,7 +118,7 @@ class Stages:
         with self._encode.after((self._host.mark(),)):
             self._encode.uses(frame)
             pixels = self._canvas.pad(frame[None].to(self._model.device, non_blocking=True))
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            pixels = native.innermost(pixels)
             if n > 0 and goes_on and self._beside and self.ring.has_latent(n - 1):
                 latent = self._encode_and_match(n, pixels, self._canvas.area)
             else:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Core, Latent
+from alanet_core.native.plain import copy
 
 EMPTY = -1
 
@@ -36,10 +37,10 @@ class LatentRing:
         if not self._cores:
             self._allocate(latent)
         core, detail = self._cores[n % self.core_depth], self._details[n % self.detail_depth]
-        core.features.copy_(latent.core.features)
-        core.gates.copy_(latent.core.gates)
+        copy(core.features, latent.core.features)
+        copy(core.gates, latent.core.gates)
         for mine, theirs in zip(_heavy(detail), _heavy(latent), strict=True):
-            mine.copy_(theirs)
+            copy(mine, theirs)
         self._core_numbers[n % self.core_depth] = n
         self._detail_numbers[n % self.detail_depth] = n
 

@@ -1,0 +1,79 @@
+/* What moves or adds numbers and does nothing else: the ring's copies (alanet_core/streaming/ring.py), colours that
+ * come plane by plane, and the sums of attention (alanet_core/model/attention.py, eq. 5 and 6). */
+#include "pixels.h"
+#include "team.h"
+
+#include <string.h>
+
+/* As the class _Copy in alanet_core/native/plain.py. */
+typedef struct {
+    long pieces, size; /* bytes of a piece; the last one may be shorter */
+    long bytes;
+    int threads;
+    const char *from;
+    char *to;
+} Copy;
+
+static void copy_piece(const void *job, int i) {
+    const Copy *c = job;
+    long begin = i * c->size, left = c->bytes - begin;
+    memcpy(c->to + begin, c->from + begin, (size_t)(left < c->size ? left : c->size));
+}
+
+EXPORTED void alanet_copy(const Copy *c) { team_rows(c->threads, 0, (int)c->pieces, c->bytes / 4, copy_piece, c); }
+
+/* As the class Planes in alanet_core/native/__init__.py. */
+typedef struct {
+    int height, width, channels;
+    int threads;
+    const float *from; /* [channels, height, width] */
+    float *to;         /* [height, width, channels] */
+} Planes;
+
+INLINED void interleave(const Planes *p, int y, int channels) {
+    ptrdiff_t plane = (ptrdiff_t)p->height * p->width;
+    const float *from = p->from + (ptrdiff_t)y * p->width;
+    float *to = p->to + (ptrdiff_t)y * p->width * channels;
+    for (int x = 0; x < p->width; x++)
+        for (int c = 0; c < channels; c++)
+            to[(ptrdiff_t)x * channels + c] = from[c * plane + x];
+}
+
+CLONED static void interleaved_row(const void *job, int y) {
+    const Planes *p = job;
+    if (p->channels == 3)
+        interleave(p, y, 3);
+    else
+        interleave(p, y, p->channels);
+}
+
+EXPORTED void alanet_innermost(const Planes *p) {
+    team_rows(p->threads, 0, p->height, (long)p->height * p->width, interleaved_row, p);
+}
+
+/* As the class _Gated in alanet_core/native/plain.py. */
+typedef struct {
+    int height, width, channels;
+    int count;
+    int threads;
+    const float *const *features; /* [height, width, channels] each */
+    const float *const *gates;    /* [channels] each */
+    float *sum;
+} Gated;
+
+/* Products are rounded before they are added up, one frame after the other, as PyTorch does. */
+CLONED static void gated_row(const void *job, int y) {
+    const Gated *g = job;
+    for (int x = 0; x < g->width; x++) {
+        ptrdiff_t at = ((ptrdiff_t)y * g->width + x) * g->channels;
+        for (int c = 0; c < g->channels; c++)
+            g->sum[at + c] = g->features[0][at + c] * g->gates[0][c];
+        for (int k = 1; k < g->count; k++)
+            for (int c = 0; c < g->channels; c++)
+                g->sum[at + c] += g->features[k][at + c] * g->gates[k][c];
+    }
+}
+
+EXPORTED void alanet_gated(const Gated *g) {
+    team_rows(g->threads, 0, g->height, (long)g->height * g->width * g->channels, gated_row, g);
+}

@@ -1,0 +1,77 @@
+"""What plain.c does beside `native.innermost`: copies, for `ring`, and sums of gated features, for `attention`.
+
+PyTorch's own loops end with a barrier: while another program has a processor, each costs more than what it does.
+"""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from alanet_core import native
+
+_PIECE = 1 << 16  # bytes
+
+
+class _Copy(ctypes.Structure):
+    """`Copy` in plain.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_long) for name in ("pieces", "size", "bytes")),
+        ("threads", ctypes.c_int),
+        *((name, ctypes.c_void_p) for name in ("source", "target")),
+    )
+
+
+class _Gated(ctypes.Structure):
+    """`Gated` in plain.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "channels", "count", "threads")),
+        *((name, ctypes.c_void_p) for name in ("features", "gates", "sum")),
+    )
+
+
+def copy(target: Tensor, source: Tensor) -> None:
+    """target.copy_(source)."""
+    alike = target.dtype == source.dtype and target.shape == source.shape and target.stride() == source.stride()
+    if not (alike and _whole(source) and native.serves(target, source)):
+        target.copy_(source)
+        return
+    count = source.numel() * source.element_size()
+    job = _Copy(
+        pieces=-(-count // _PIECE),
+        size=_PIECE,
+        bytes=count,
+        threads=torch.get_num_threads(),
+        source=source.data_ptr(),
+        target=target.data_ptr(),
+    )
+    native.call("alanet_copy", job)
+
+
+def _whole(x: Tensor) -> bool:
+    """Its numbers lie side by side, in some order."""
+    return x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
+
+
+def gated(features: Sequence[Tensor], gates: Sequence[Tensor]) -> Tensor:
+    """The sum of features [1, C, h, w] times gates [1, C, 1, 1], in their order; float32."""
+    features, gates = [native.innermost(x) for x in features], [x.contiguous() for x in gates]
+    _, channels, height, width = features[0].shape
+    made = features[0].new_empty(1, height, width, channels).permute(0, 3, 1, 2)
+    count = len(features)
+    lists = [(ctypes.c_void_p * count)(*(x.data_ptr() for x in each)) for each in (features, gates)]
+    job = _Gated(
+        height=height,
+        width=width,
+        channels=channels,
+        count=count,
+        threads=torch.get_num_threads(),
+        features=ctypes.addressof(lists[0]),
+        gates=ctypes.addressof(lists[1]),
+        sum=made.data_ptr(),
+    )
+    native.call("alanet_gated", job)
+    return made
