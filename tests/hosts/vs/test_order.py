@@ -126,7 +126,7 @@ dice = random.Random(3)
 for count in range(2000):
     clip.get_frame(dice.randrange(len(clip)))
     if count % 250 == 249:
-        heap = glibc.mallinfo2()  # what is held; a process's pages wander by megabytes as its free memory falls to pieces
+        heap = glibc.mallinfo2()  # what is held: a process's pages wander by megabytes as free memory falls to pieces
         print((heap.used + heap.mapped) / 2**20)
 """
 
