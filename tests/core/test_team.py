@@ -79,15 +79,18 @@ busy = True
 def work():
     while busy:
         light.pyramid(picture, 2)
-threading.Thread(target=work, daemon=True).start()
+beside = threading.Thread(target=work)
+beside.start()
+failed = 0
 for _ in range(20):
     child = os.fork()
     if child == 0:
         made = [light.pyramid(picture, 2) for _ in range(5)]
         os._exit(not all(torch.equal(a, b) for each in made for a, b in zip(each, expected)))
-    if os.waitpid(child, 0)[1]:
-        sys.exit("a child failed")
+    failed += os.waitpid(child, 0)[1] != 0
 busy = False
+beside.join()
+sys.exit(failed)
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
 
