@@ -56,7 +56,8 @@ def from_rgb(rgb: Tensor, fmt: PixelFormat, planes: Sequence[Tensor] | None = No
         expected, got = f"of {height} rows of {width}, as rgb is", tuple(planes[0].shape)
         raise FrameError(must("planes", expected, got, "pass planes of the picture's size"))
     for band in bands(height, width, fmt, rgb.device):
-        _encode_band(rgb[:, band.outer].float(), fmt, band, planes)
+        part = rgb[:, band.outer].float().contiguous()  # plane by plane: networks give pictures pixel by pixel
+        _encode_band(part, fmt, band, planes)
     return list(planes)
 
 
