@@ -114,7 +114,8 @@ def command(name: str, clip: Path, size: str, frames: int) -> tuple[str, dict[st
     if name in _VPY:
         script = clip.with_name(f"{name}-{clip.stem}.vpy")
         script.write_text(_SCRIPT.format(path=str(clip), line=_VPY[name]))
-        return f"set -o pipefail; {here}/vspipe -c y4m {script} - | ffmpeg -v error -i - -f null -", {}
+        found = {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}  # where vspipe looks for its Python
+        return f"set -o pipefail; {here}/vspipe -c y4m {script} - | ffmpeg -v error -i - -f null -", found
     if name == "enhance":
         out = clip.with_name("out.mkv")
         return f"rm -f {out}; {here}/alanet enhance {clip} {out} --lossless --model {LIVE}", {}
