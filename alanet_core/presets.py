@@ -40,7 +40,7 @@ FINE = ModelConfig(
     sharp_head=(32, 24),
     middle_head=(24, 20),
     searches=2,
-    restore=(32, 32),
+    restore=(48, 48),
 )
 
 
