@@ -22,7 +22,7 @@
 
 enum {
     LANES = 8,
-    ROWS = 6,  /* of a product that are made at a time, of two vectors each: 12 sums, for 16 registers */
+    SUMS = 12, /* of a product that are made at a time, for 16 registers: rows of one vector or, half as many, of two */
     SIDE = 6,  /* of what a square is made from */
     STEP = SQUARE, /* from one square to the next */
     NEAR = 24, /* squares at a time: their values and the weights stay in the second cache */
@@ -56,7 +56,7 @@ INLINED void activate(Eight *x, float slope) {
 INLINED void sums(int rows, int wide, const float *a, ptrdiff_t line, const float *b, int depth, Eight (*sum)[2]) {
     for (int k = 0; k < depth; k++, b += LANES * wide) {
         Eight left = *(const Loose *)b, right = *(const Loose *)(b + LANES * (wide - 1));
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
             float each = a[r * line + k];
             sum[r][0] += each * left;
@@ -75,10 +75,20 @@ typedef struct {
     float slope;
 } Target;
 
+/* The first numbers of a vector. */
+INLINED void put(float *to, const Eight *x, int count) {
+    if (count >= LANES)
+        *(Loose *)to = *x;
+    else if (count == LANES / 2)
+        memcpy(to, x, LANES / 2 * sizeof *to); /* a constant: no call */
+    else
+        memcpy(to, x, (size_t)count * sizeof *to);
+}
+
 INLINED void multiplied(int rows, int wide, const float *a, ptrdiff_t line, const float *b, int depth, const Target *t) {
-    Eight sum[ROWS][2] = {{{0}}};
+    Eight sum[SUMS][2] = {{{0}}};
     sums(rows, wide, a, line, b, depth, sum);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
         float *to = t->to + r * t->stride;
 #pragma GCC unroll 2
@@ -86,21 +96,19 @@ INLINED void multiplied(int rows, int wide, const float *a, ptrdiff_t line, cons
             Eight each = sum[r][v];
             if (t->bias) {
                 each += *(const Loose *)(t->bias + LANES * v);
-                activate(&each, t->slope);
+                if (t->slope != 1)
+                    activate(&each, t->slope);
             }
-            if (t->count >= LANES * (v + 1))
-                *(Loose *)(to + LANES * v) = each;
-            else
-                memcpy(to + LANES * v, &each, (size_t)(t->count - LANES * v) * sizeof *to);
+            put(to + LANES * v, &each, t->count - LANES * v);
         }
     }
 }
 
 /* [rows, depth] x [depth, 8 * wide], whatever the number of rows. */
 INLINED void product(int rows, int wide, const float *a, ptrdiff_t line, const float *b, int depth, Target t) {
-    int r = 0;
-    for (; r + ROWS <= rows; r += ROWS, t.to += ROWS * t.stride)
-        multiplied(ROWS, wide, a + r * line, line, b, depth, &t);
+    int r = 0, step = SUMS / wide;
+    for (; r + step <= rows; r += step, t.to += step * t.stride)
+        multiplied(step, wide, a + r * line, line, b, depth, &t);
     for (; r + 2 <= rows; r += 2, t.to += 2 * t.stride)
         multiplied(2, wide, a + r * line, line, b, depth, &t);
     if (r < rows)
@@ -159,29 +167,51 @@ INLINED void from_places(const Eight *m, Eight *y) {
     y[3] = (0.5f * ROOT_HALF) * gap_half + (2 * ROOT_TWO) * gap_two + m[5];
 }
 
-/* What a square is made from -> its row of the 36 matrices. */
-INLINED void take_apart(const Layer *l, const float *const *from, float *v, ptrdiff_t matrix) {
+/* Squares in a row of squares: their number and where they begin. */
+typedef struct {
+    int width, rows;            /* of the picture; that are made */
+    const float *const *from;   /* SIDE rows, NULL beyond the edge */
+    float *const *made;         /* STEP rows */
+} Line;
+
+static const float nothing[SIDE * MOST_CHANNELS];
+
+/* Eight channels of what a square is made from, beginning at `at` from its second column -> those of its row of the 36
+ * matrices. The outer loops stay loops: written out, the addresses alone would fill all registers many times. */
+INLINED void take_eight(const float *const *from, ptrdiff_t at, int step, int first, int last, float *v, ptrdiff_t matrix) {
+    Eight columns[SIDE][SIDE];
+    if (first > 0 || last < SIDE - 1)
+        memset(columns, 0, sizeof columns);
+#pragma GCC unroll 1
+    for (int x = first; x <= last; x++) {
+        Eight line[SIDE];
+#pragma GCC unroll 6
+        for (int y = 0; y < SIDE; y++)
+            line[y] = *(const Loose *)(from[y] + at + (ptrdiff_t)(x - 1) * step);
+        to_places(line, columns[x]);
+    }
+#pragma GCC unroll 1
+    for (int y = 0; y < SIDE; y++, v += SIDE * matrix) {
+        Eight line[SIDE], values[SIDE];
+#pragma GCC unroll 6
+        for (int x = 0; x < SIDE; x++)
+            line[x] = columns[x][y];
+        to_places(line, values);
+#pragma GCC unroll 6
+        for (int x = 0; x < SIDE; x++)
+            *(Loose *)(v + x * matrix) = values[x];
+    }
+}
+
+/* What the square at `column` is made from -> its row of the 36 matrices. */
+INLINED void take_square(const Layer *l, const Line *line, int column, float *v, ptrdiff_t matrix) {
+    const float *from[SIDE];
+    int first = column == 0, last = line->width - column < SIDE - 1 ? line->width - column : SIDE - 1;
+    for (int y = 0; y < SIDE; y++)
+        from[y] = line->from[y] ? line->from[y] + (ptrdiff_t)column * l->inputs : nothing + l->inputs;
     for (int k = 0; k < l->inputs; k += LANES) {
         int at = k + LANES <= l->inputs ? k : l->inputs - LANES; /* the last may be made twice */
-        Eight columns[SIDE][SIDE], line[SIDE];
-#pragma GCC unroll 6
-        for (int x = 0; x < SIDE; x++) {
-#pragma GCC unroll 6
-            for (int y = 0; y < SIDE; y++)
-                line[y] = *(const Loose *)(from[SIDE * y + x] + at);
-            to_places(line, columns[x]);
-        }
-#pragma GCC unroll 6
-        for (int y = 0; y < SIDE; y++) {
-            Eight values[SIDE];
-#pragma GCC unroll 6
-            for (int x = 0; x < SIDE; x++)
-                line[x] = columns[x][y];
-            to_places(line, values);
-#pragma GCC unroll 6
-            for (int x = 0; x < SIDE; x++)
-                *(Loose *)(v + (SIDE * y + x) * matrix + at) = values[x];
-        }
+        take_eight(from, at, l->inputs, first, last, v + at, matrix);
     }
 }
 
@@ -215,26 +245,6 @@ INLINED void put_together(const Layer *l, const float *m, ptrdiff_t matrix, int 
             }
         }
     }
-}
-
-static const float nothing[MOST_CHANNELS];
-
-/* Squares in a row of squares: their number and where they begin. */
-typedef struct {
-    int width, rows;            /* of the picture; that are made */
-    const float *const *from;   /* SIDE rows, NULL beyond the edge */
-    float *const *made;         /* STEP rows */
-} Line;
-
-INLINED void take_square(const Layer *l, const Line *line, int column, float *v, ptrdiff_t matrix) {
-    const float *from[PLACES];
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++) {
-            int at = column + x - 1;
-            int inside = line->from[y] && at >= 0 && at < line->width;
-            from[SIDE * y + x] = inside ? line->from[y] + (ptrdiff_t)at * l->inputs : nothing;
-        }
-    take_apart(l, from, v, matrix);
 }
 
 INLINED void put_square(const Layer *l, const Line *line, int column, const float *m, ptrdiff_t matrix) {

@@ -69,41 +69,46 @@ INLINED void find_path(const Fine *f, int y, int r, int c, int first, int n, Pat
     }
 }
 
-/* The colours at places of a run. A pixel and the one to its right are six numbers, read as eight; at the very end of the
- * picture, where there are no eight, by way of a copy. */
+/* Four numbers each from two places, side by side. */
+INLINED Eight fours_read(const float *first, const float *second) {
+    Four a, b;
+    memcpy(&a, first, sizeof a);
+    memcpy(&b, second, sizeof b);
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+/* Colours between those that begin at two places, a share of the way down and to the right. The colours to the right are
+ * read with the number before them, lest the last be read beyond the picture. */
+INLINED Eight mixed(const float *first, const float *second, ptrdiff_t line, Eight right, Eight below) {
+    Eight left = fours_read(first, second), other = fours_read(first + 2, second + 2);
+    left += below * (fours_read(first + line, second + line) - left);
+    other += below * (fours_read(first + line + 2, second + line + 2) - other);
+    other = __builtin_shufflevector(other, other, 1, 2, 3, 3, 5, 6, 7, 7);
+    return left + right * (other - left);
+}
+
+/* The colours at places of a run, eight at a time: each of four with the fourth after it, then turned into planes. */
 INLINED void warped(const Fine *f, const float *pixels, const float *x, const float *y, int n, float (*found)[RUN]) {
-    int at[RUN];
-    float right[RUN], below[RUN], colours[RUN][4];
-    ptrdiff_t line = 3 * (ptrdiff_t)f->width, end = f->height * line - 8;
-    for (int i = 0; i < n; i++) {
-        Place p = place(x[i], y[i], f->height, f->width);
-        at[i] = p.at;
-        right[i] = p.right;
-        below[i] = p.below;
-    }
-    for (int i = 0; i < n; i++) {
-        ptrdiff_t first = 3 * (ptrdiff_t)at[i];
-        Eight upper, lower = {0};
-        memcpy(&upper, pixels + first, sizeof upper);
-        if (first + line <= end)
-            memcpy(&lower, pixels + first + line, sizeof lower);
-        else
-            memcpy(&lower, pixels + first + line, 6 * sizeof(float));
-        upper += below[i] * (lower - upper);
-        Four left = __builtin_shufflevector(upper, upper, 0, 1, 2, 2);
-        Four other = __builtin_shufflevector(upper, upper, 3, 4, 5, 5);
-        left += right[i] * (other - left);
-        memcpy(colours[i], &left, sizeof left);
-    }
-    for (int i = 0; i < n; i += 4) { /* four pixels of four -> three planes */
-        Four c[4];
-        memcpy(c, colours[i], sizeof c);
-        Four red_green = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5);
-        Four others = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5);
-        Four blue = __builtin_shufflevector(c[0], c[1], 2, 6, 2, 6), blues = __builtin_shufflevector(c[2], c[3], 2, 6, 2, 6);
-        Four planes[3] = {__builtin_shufflevector(red_green, others, 0, 1, 4, 5),
-                          __builtin_shufflevector(red_green, others, 2, 3, 6, 7),
-                          __builtin_shufflevector(blue, blues, 0, 1, 4, 5)};
+    Places p;
+    ptrdiff_t line = 3 * (ptrdiff_t)f->width;
+    places_of(x, y, f->height, f->width, n, &p);
+    for (int i = 0; i < n; i += 8) {
+        Eight right, below, c[4];
+        const int *at = p.at + i;
+        memcpy(&right, p.right + i, sizeof right);
+        memcpy(&below, p.below + i, sizeof below);
+#define MIXED(K)                                                                                                       \
+    mixed(pixels + 3 * (ptrdiff_t)at[K], pixels + 3 * (ptrdiff_t)at[K + 4], line,                                      \
+          __builtin_shufflevector(right, right, K, K, K, K, K + 4, K + 4, K + 4, K + 4),                               \
+          __builtin_shufflevector(below, below, K, K, K, K, K + 4, K + 4, K + 4, K + 4))
+        c[0] = MIXED(0), c[1] = MIXED(1), c[2] = MIXED(2), c[3] = MIXED(3);
+        Eight pairs = __builtin_shufflevector(c[0], c[1], 0, 8, 1, 9, 4, 12, 5, 13); /* of red, of green */
+        Eight others = __builtin_shufflevector(c[2], c[3], 0, 8, 1, 9, 4, 12, 5, 13);
+        Eight blue = __builtin_shufflevector(c[0], c[1], 2, 10, 3, 11, 6, 14, 7, 15);
+        Eight blues = __builtin_shufflevector(c[2], c[3], 2, 10, 3, 11, 6, 14, 7, 15);
+        Eight planes[3] = {__builtin_shufflevector(pairs, others, 0, 1, 8, 9, 4, 5, 12, 13),
+                           __builtin_shufflevector(pairs, others, 2, 3, 10, 11, 6, 7, 14, 15),
+                           __builtin_shufflevector(blue, blues, 0, 1, 8, 9, 4, 5, 12, 13)};
         for (int k = 0; k < 3; k++)
             memcpy(found[k] + i, &planes[k], sizeof *planes);
     }
@@ -130,18 +135,20 @@ INLINED void along(const Fine *f, const float *light, const Path *p, const float
  * convolutions are given of them. */
 INLINED int look_for_sharp(const Fine *f, const Path *p, int n, float (*parts)[RUN], float (*seen)[RUN]) {
     float (*a)[RUN] = parts + f->taps, (*b)[RUN] = a + 3;
-    float begin[RUN];
-    int row = (int)p->y[0] * f->width;
+    float begin[RUN], own[3][RUN];
+    ptrdiff_t at = (ptrdiff_t)p->y[0] * f->width + (ptrdiff_t)p->x[0];
+    for (int i = 0; i < n; i++) {
+        begin[i] = f->light[0][at + f->side * i];
+        for (int k = 0; k < 3; k++)
+            own[k][i] = f->own[3 * (at + f->side * i) + k];
+    }
     warped(f, f->a, p->ax, p->ay, n, a);
     warped(f, f->b, p->bx, p->by, n, b);
-    for (int i = 0; i < n; i++) {
-        int at = row + (int)p->x[0] + f->side * i;
-        begin[i] = f->light[0][at];
-        for (int k = 0; k < 3; k++) {
-            a[k][i] -= f->own[3 * (ptrdiff_t)at + k];
-            b[k][i] -= f->own[3 * (ptrdiff_t)at + k];
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < n; i++) {
+            a[k][i] -= own[k][i];
+            b[k][i] -= own[k][i];
         }
-    }
     along(f, f->light[0], p, p->x, p->y, begin, 0, f->taps, n, parts);
     memcpy(seen[0], begin, sizeof begin);
     memcpy(seen[1], parts, (size_t)f->taps * sizeof *parts);
@@ -303,17 +310,20 @@ typedef struct {
 } Ring;
 
 /* What a thread works with. A square of 3 x 3 results reads a row of the squares below: each such layer but the first
- * works `lag` rows of squares behind. */
+ * works `lag` rows of squares behind. The last layers, of 1 x 1, are made a row at a time, just before it is composed. */
 typedef struct {
     Ring inputs, parts, made[MOST_LAYERS];
+    int squares; /* layers before the last ones */
     int lag[MOST_LAYERS];
     float *scratch;
     ptrdiff_t numbers; /* of all that */
 } Bench;
 
+enum { GAP = 16 }; /* numbers between rows, lest all of them lie in the same lines of the cache */
+
 static Ring ring(ptrdiff_t *numbers, float *memory, int count, ptrdiff_t size) {
-    Ring made = {memory ? memory + *numbers : NULL, size, count};
-    *numbers += count * size;
+    Ring made = {memory ? memory + *numbers : NULL, size + GAP, count};
+    *numbers += count * made.size;
     return made;
 }
 
@@ -322,16 +332,20 @@ INLINED float *row_of(const Ring *r, int y) { return r->rows + y % r->count * r-
 static Bench bench(const Whole *w, float *memory) {
     const Fine *f = &w->fine;
     ptrdiff_t width = f->width / f->side, runs = (width + RUN - 1) / RUN, largest = 0;
-    Bench b = {.numbers = 0};
+    int around = w->layer[0].kernel / 2;
+    Bench b = {.numbers = 0, .squares = w->layers};
+    while (b.squares > 0 && w->layer[b.squares - 1].kernel == 1)
+        b.squares--;
     for (int i = 0; i < w->layers; i++) {
-        int kept = i + 1 < w->layers && w->layer[i + 1].kernel == 3 ? 3 : 1;
+        int kept = i >= b.squares ? 1 : i + 1 < w->layers && w->layer[i + 1].kernel == 3 ? 3 * SQUARE : SQUARE;
         ptrdiff_t scratch = layer_scratch(&w->layer[i]);
         largest = scratch > largest ? scratch : largest;
         b.lag[i] = i == 0 ? 0 : b.lag[i - 1] + (w->layer[i].kernel == 3);
-        b.made[i] = ring(&b.numbers, memory, kept * SQUARE, width * w->layer[i].outputs);
+        b.made[i] = ring(&b.numbers, memory, kept, width * w->layer[i].outputs);
     }
-    b.inputs = ring(&b.numbers, memory, 2 * SQUARE, width * w->layer[0].inputs);
-    b.parts = ring(&b.numbers, memory, (b.lag[w->layers - 1] + 2) * SQUARE, runs * f->side * f->side * (f->taps + 6) * RUN);
+    b.inputs = ring(&b.numbers, memory, SQUARE + 2 * around, width * w->layer[0].inputs);
+    b.parts = ring(&b.numbers, memory, (b.lag[w->layers - 1] + 1) * SQUARE + around,
+                   runs * f->side * f->side * (f->taps + 6) * RUN);
     b.scratch = ring(&b.numbers, memory, 1, largest).rows;
     return b;
 }
@@ -364,6 +378,11 @@ static void look_at(const Whole *w, const Bench *b, int y) {
 
 static void compose_at(const Whole *w, const Bench *b, int y) {
     Fine row = w->fine;
+    for (int i = b->squares; i < w->layers; i++) {
+        const float *from = row_of(i == 0 ? &b->inputs : &b->made[i - 1], y);
+        float *made = row_of(&b->made[i], y);
+        layer_rows(&w->layer[i], row.width / row.side, 1, &from, &made, b->scratch);
+    }
     row.first = y;
     row.last = y + 1;
     row.parts = row_of(&b->parts, y);
@@ -383,7 +402,7 @@ static void make_rows(const Whole *w, const Bench *b, long begin, long end) {
         int until = SQUARE * (step + 1) + around;
         for (; looked < height && looked < until; looked++)
             look_at(w, b, looked);
-        for (int i = 0; i < w->layers; i++) { /* of these rows the later layers read none beyond their own margin */
+        for (int i = 0; i < b->squares; i++) { /* of these rows the later layers read none beyond their own margin */
             int square = step - b->lag[i], margin = most_lag - b->lag[i];
             if (square >= begin - margin && square >= 0 && square < end + margin && square < most)
                 make_squares(w, b, i, square);

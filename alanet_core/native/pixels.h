@@ -14,9 +14,9 @@ enum { RUN = 64 }; /* pixels at a time: their planes lie in the nearest cache */
 
 typedef uint16_t Half; /* bfloat16: the upper half of a float */
 
-typedef float Two __attribute__((vector_size(8)));
 typedef float Four __attribute__((vector_size(16)));
 typedef float Eight __attribute__((vector_size(32)));
+typedef double Pairs __attribute__((vector_size(32))); /* of floats */
 
 /* Features lie with their channels innermost, in float or in bfloat16; `half` is a constant wherever it is asked for. */
 INLINED float widened(Half x) {
@@ -200,56 +200,65 @@ INLINED int to_right(int width) { return width > 1; }
 
 INLINED int to_below(int height, int width) { return height > 1 ? width : 0; }
 
-/* Between a row and the one below it, at four places: a pixel and the one to its right. */
-INLINED void pairs_of_four(const float *plane, ptrdiff_t line, const int *at, const float *below, Two *found) {
-    Two row[2][4];
-    Four half[2][2], share;
-    for (int r = 0; r < 2; r++) {
-        for (int i = 0; i < 4; i++)
-            memcpy(&row[r][i], plane + at[i] + r * line, sizeof **row);
-        half[r][0] = __builtin_shufflevector(row[r][0], row[r][1], 0, 1, 2, 3);
-        half[r][1] = __builtin_shufflevector(row[r][2], row[r][3], 0, 1, 2, 3);
+/* Of each of eight places: the pixel there and the one to its right; places 0, 1, 4, 5 and 2, 3, 6, 7 together, so that
+ * no number need leave its half of a vector later. A pair is read as one double. */
+INLINED void pairs_read(const float *plane, const int *at, Eight *pairs) {
+    double pair[8];
+    for (int i = 0; i < 8; i++)
+        memcpy(&pair[i], plane + at[i], sizeof *pair);
+    Pairs first = {pair[0], pair[1], pair[4], pair[5]}, second = {pair[2], pair[3], pair[6], pair[7]};
+    pairs[0] = (Eight)first;
+    pairs[1] = (Eight)second;
+}
+
+/* A plane at eight places, bilinear; line: to the row below. */
+INLINED Eight eight_sampled(const float *plane, ptrdiff_t line, const int *at, Eight right, Eight below) {
+    Eight upper[2], lower[2];
+    pairs_read(plane, at, upper);
+    pairs_read(plane + line, at, lower);
+    upper[0] += __builtin_shufflevector(below, below, 0, 0, 1, 1, 4, 4, 5, 5) * (lower[0] - upper[0]);
+    upper[1] += __builtin_shufflevector(below, below, 2, 2, 3, 3, 6, 6, 7, 7) * (lower[1] - upper[1]);
+    Eight near = __builtin_shufflevector(upper[0], upper[1], 0, 2, 8, 10, 4, 6, 12, 14);
+    Eight far = __builtin_shufflevector(upper[0], upper[1], 1, 3, 9, 11, 5, 7, 13, 15);
+    return near + right * (far - near);
+}
+
+/* Places of a run; those beyond, up to whole eights, are the first pixel. */
+typedef struct {
+    int at[RUN];
+    float right[RUN], below[RUN];
+} Places;
+
+INLINED void places_of(const float *x, const float *y, int height, int width, int n, Places *p) {
+    for (int i = 0; i < n; i++) {
+        Place each = place(x[i], y[i], height, width);
+        p->at[i] = each.at;
+        p->right[i] = each.right;
+        p->below[i] = each.below;
     }
-    memcpy(&share, below, sizeof share);
-    Eight upper = __builtin_shufflevector(half[0][0], half[0][1], 0, 1, 2, 3, 4, 5, 6, 7);
-    Eight lower = __builtin_shufflevector(half[1][0], half[1][1], 0, 1, 2, 3, 4, 5, 6, 7);
-    upper += __builtin_shufflevector(share, share, 0, 0, 1, 1, 2, 2, 3, 3) * (lower - upper);
-    memcpy(found, &upper, sizeof upper);
+    for (int i = n; i < (n + 7) / 8 * 8; i++) {
+        p->at[i] = 0;
+        p->right[i] = p->below[i] = 0;
+    }
 }
 
 /* A plane at places of a run. A pixel and the one to its right are read at once; a plane may be one pixel wide or high.
  * The loop that reads stays a plain one: processors gather no faster, and some much slower. */
 INLINED void sampled(const float *plane, int height, int width, const float *x, const float *y, int n, float *found) {
-    int at[RUN];
-    float right[RUN], below[RUN];
-    Two pair[RUN];
+    Places p;
     int line = to_below(height, width);
-    for (int i = 0; i < n; i++) {
-        Place p = place(x[i], y[i], height, width);
-        at[i] = p.at;
-        right[i] = p.right;
-        below[i] = p.below;
-    }
-    for (int i = n; i < (n + 7) / 8 * 8; i++) {
-        at[i] = 0;
-        right[i] = below[i] = 0;
-    }
-    for (int i = 0; width > 1 && i < n; i += 4)
-        pairs_of_four(plane, line, at + i, below + i, pair + i);
+    places_of(x, y, height, width, n, &p);
     for (int i = 0; width == 1 && i < n; i++)
-        pair[i] = (Two){0} + (plane[at[i]] + below[i] * (plane[at[i] + line] - plane[at[i]]));
-    for (int i = 0; i < n; i += 8) {
-        Eight first, second, share;
-        memcpy(&first, pair + i, sizeof first);
-        memcpy(&second, pair + i + 4, sizeof second);
-        memcpy(&share, right + i, sizeof share);
-        Eight near = __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14);
-        Eight far = __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15);
-        near += share * (far - near);
+        found[i] = plane[p.at[i]] + p.below[i] * (plane[p.at[i] + line] - plane[p.at[i]]);
+    for (int i = 0; width > 1 && i < n; i += 8) {
+        Eight right, below;
+        memcpy(&right, p.right + i, sizeof right);
+        memcpy(&below, p.below + i, sizeof below);
+        Eight made = eight_sampled(plane, line, p.at + i, right, below);
         if (i + 8 <= n)
-            memcpy(found + i, &near, sizeof near);
+            memcpy(found + i, &made, sizeof made);
         else
-            memcpy(found + i, &near, (size_t)(n - i) * sizeof *found);
+            memcpy(found + i, &made, (size_t)(n - i) * sizeof *found);
     }
 }
 
