@@ -119,6 +119,13 @@ INLINED float difference(const Place *to, const float *from, ptrdiff_t stride, f
     return to->w00 * from[0] + to->w01 * from[1] + to->w10 * from[stride] + to->w11 * from[stride + 1] - own;
 }
 
+/* A row of a patch. Loops over it with a choice in them may stay one number at a time: here they are written out. */
+typedef float Eight __attribute__((vector_size(32)));
+typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* anywhere in memory */
+typedef int Choice __attribute__((vector_size(32)));
+
+INLINED Eight eight(const float *from) { return *(const Loose *)from; }
+
 /* The sum of eight by halves. */
 INLINED float folded(const float *x) {
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
@@ -304,6 +311,7 @@ CLONED static void search_row(const Job *job, const Level *l, const Level *coars
  * times u and v. A pixel counts the more, the better it fits. */
 INLINED void spread(const Job *job, const Level *l, const Found *found, int sheet, int row, int top, float *sum) {
     ptrdiff_t width = padded_width(l), part = STRIDE * width;
+    Eight doubt = job->settings.doubt - (Eight){0};
     for (int column = 0; column < l->columns; column++) {
         const Found *f = &found[patch_number(l, sheet, row, column)];
         Patch p = patch_of(job, l, sheet, row, column);
@@ -311,16 +319,13 @@ INLINED void spread(const Job *job, const Level *l, const Found *found, int shee
         for (int y = 0; y < STRIDE; y++) {
             const float *from = to.from + (top + y) * p.stride, *own = p.own + (top + y) * p.stride;
             float *w = sum + y * width + STRIDE * column, *wu = w + part, *wv = wu + part;
-            float weight[PATCH];
-            for (int x = 0; x < PATCH; x++) {
-                float c = fabsf(difference(&to, from + x, p.stride, own[x]));
-                weight[x] = 1 / (c > job->settings.doubt ? c : job->settings.doubt);
-            }
-            for (int x = 0; x < PATCH; x++) {
-                w[x] += weight[x];
-                wu[x] += weight[x] * f->u;
-                wv[x] += weight[x] * f->v;
-            }
+            Eight gap = to.w00 * eight(from) + to.w01 * eight(from + 1) + to.w10 * eight(from + p.stride) +
+                        to.w11 * eight(from + p.stride + 1) - eight(own);
+            Choice size = (Choice)gap & 0x7fffffff, large = (Eight)size > job->settings.doubt;
+            Eight weight = 1 / (Eight)((size & large) | ((Choice)doubt & ~large));
+            *(Loose *)w += weight;
+            *(Loose *)wu += weight * f->u;
+            *(Loose *)wv += weight * f->v;
         }
     }
 }
