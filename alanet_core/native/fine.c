@@ -109,6 +109,7 @@ INLINED void warped(const Fine *f, const float *pixels, const float *x, const fl
         Eight planes[3] = {__builtin_shufflevector(pairs, others, 0, 1, 8, 9, 4, 5, 12, 13),
                            __builtin_shufflevector(pairs, others, 2, 3, 10, 11, 6, 7, 14, 15),
                            __builtin_shufflevector(blue, blues, 0, 1, 8, 9, 4, 5, 12, 13)};
+#pragma GCC unroll 3
         for (int k = 0; k < 3; k++)
             memcpy(found[k] + i, &planes[k], sizeof *planes);
     }

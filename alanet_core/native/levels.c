@@ -31,6 +31,18 @@ INLINED int by_eights(int n, int half) { return !half && n >= 8; }
 
 INLINED int eight_from(int next, int n) { return next + 8 <= n ? next : n - 8; }
 
+/* The channels of a pixel as they are. */
+INLINED void kept(const Level *l, ptrdiff_t to, const void *from, ptrdiff_t where, int n, int half) {
+    if (!by_eights(n, half)) {
+        copied(l->x, to, from, where, n, half);
+        return;
+    }
+    for (int next = 0; next < n; next += 8) { /* no call, as for a number that is not known */
+        int k = eight_from(next, n);
+        *(Loose *)((float *)l->x + to + k) = eight_of((const float *)from + where, k);
+    }
+}
+
 /* z on twice its grid, bilinear. */
 INLINED void upsampled(const Level *l, int y, int x, ptrdiff_t to, int half) {
     int width = l->width / 2, height = l->height / 2, side = x / 2, row = y / 2;
@@ -109,11 +121,11 @@ INLINED void level(const Level *l, int y, int half) {
             if (l->coarse)
                 upsampled(l, y, first + i, to, half);
             else
-                copied(l->x, to, l->z, (at + i) * l->inputs, l->inputs, half);
+                kept(l, to, l->z, (at + i) * l->inputs, l->inputs, half);
             moved(l, l->features[1], x[0][i], at_y[0][i], to + l->inputs, half);
             moved(l, l->features[2], x[1][i], at_y[1][i], to + l->inputs + n, half);
             if (own)
-                copied(l->x, to + l->inputs + 2 * n + found_of, l->features[0], (at + i) * n, n, half);
+                kept(l, to + l->inputs + 2 * n + found_of, l->features[0], (at + i) * n, n, half);
         }
         interleaved(l->x, made * channels + l->inputs + 2 * n, channels, (const float(*)[RUN])found, found_of, count, half);
     }
