@@ -70,22 +70,35 @@ INLINED void find_path(const Fine *f, int y, int r, int c, int first, int n, Pat
 }
 
 /* Four numbers each from two places, side by side. */
-INLINED Eight fours_read(const float *first, const float *second) {
+INLINED void fours_read(const float *first, const float *second, Eight *both) {
     Four a, b;
     memcpy(&a, first, sizeof a);
     memcpy(&b, second, sizeof b);
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+    *both = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
 /* Colours between those that begin at two places, a share of the way down and to the right. The colours to the right are
  * read with the number before them, lest the last be read beyond the picture. */
-INLINED Eight mixed(const float *first, const float *second, ptrdiff_t line, Eight right, Eight below) {
-    Eight left = fours_read(first, second), other = fours_read(first + 2, second + 2);
-    left += below * (fours_read(first + line, second + line) - left);
-    other += below * (fours_read(first + line + 2, second + line + 2) - other);
+INLINED void mixed(const float *first, const float *second, ptrdiff_t line, const Eight *right, const Eight *below,
+                   Eight *made) {
+    Eight left, other, under_left, under_other;
+    fours_read(first, second, &left);
+    fours_read(first + 2, second + 2, &other);
+    fours_read(first + line, second + line, &under_left);
+    fours_read(first + line + 2, second + line + 2, &under_other);
+    left += *below * (under_left - left);
+    other += *below * (under_other - other);
     other = __builtin_shufflevector(other, other, 1, 2, 3, 3, 5, 6, 7, 7);
-    return left + right * (other - left);
+    *made = left + *right * (other - left);
 }
+
+/* Pixels K and K + 4 of eight. */
+#define MIXED(K)                                                                                                       \
+    do {                                                                                                               \
+        Eight to_right = __builtin_shufflevector(right, right, K, K, K, K, K + 4, K + 4, K + 4, K + 4);                \
+        Eight down = __builtin_shufflevector(below, below, K, K, K, K, K + 4, K + 4, K + 4, K + 4);                    \
+        mixed(pixels + 3 * (ptrdiff_t)at[K], pixels + 3 * (ptrdiff_t)at[K + 4], line, &to_right, &down, &c[K]);        \
+    } while (0)
 
 /* The colours at places of a run, eight at a time: each of four with the fourth after it, then turned into planes. */
 INLINED void warped(const Fine *f, const float *pixels, const float *x, const float *y, int n, float (*found)[RUN]) {
@@ -97,11 +110,10 @@ INLINED void warped(const Fine *f, const float *pixels, const float *x, const fl
         const int *at = p.at + i;
         memcpy(&right, p.right + i, sizeof right);
         memcpy(&below, p.below + i, sizeof below);
-#define MIXED(K)                                                                                                       \
-    mixed(pixels + 3 * (ptrdiff_t)at[K], pixels + 3 * (ptrdiff_t)at[K + 4], line,                                      \
-          __builtin_shufflevector(right, right, K, K, K, K, K + 4, K + 4, K + 4, K + 4),                               \
-          __builtin_shufflevector(below, below, K, K, K, K, K + 4, K + 4, K + 4, K + 4))
-        c[0] = MIXED(0), c[1] = MIXED(1), c[2] = MIXED(2), c[3] = MIXED(3);
+        MIXED(0);
+        MIXED(1);
+        MIXED(2);
+        MIXED(3);
         Eight pairs = __builtin_shufflevector(c[0], c[1], 0, 8, 1, 9, 4, 12, 5, 13); /* of red, of green */
         Eight others = __builtin_shufflevector(c[2], c[3], 0, 8, 1, 9, 4, 12, 5, 13);
         Eight blue = __builtin_shufflevector(c[0], c[1], 2, 10, 3, 11, 6, 14, 7, 15);
@@ -177,6 +189,16 @@ INLINED int look_for_middle(const Fine *f, const Path *p, int n, float (*parts)[
     return f->taps + 2;
 }
 
+/* One pixel of each cell of a run. No dtype is known here: so this is compiled once for both. */
+CLONED static void look_from(const Fine *f, int y, int cell, int first, int n, float (*parts)[RUN], float (*seen)[RUN]) {
+    Path path;
+    find_path(f, y, cell / f->side, cell % f->side, first, n, &path);
+    if (f->sharp)
+        look_for_sharp(f, &path, n, parts, seen);
+    else
+        look_for_middle(f, &path, n, parts, seen);
+}
+
 /* Where what `look` found of a run lies, for `compose`: taps + 6 planes for each cell. */
 INLINED float (*parts_of_run(const Fine *f, int y, int first))[RUN] {
     ptrdiff_t runs = (f->width / f->side + RUN - 1) / RUN, run = (y - f->first) * runs + first / RUN;
@@ -206,13 +228,8 @@ INLINED void look(const Fine *f, int y, int half) {
         ptrdiff_t begin = (row * width + first) * channels;
         float all[MOST_CELLS * MOST_PARTS][RUN];
         for (int cell = 0; cell < cells; cell++) {
-            Path path;
-            float (*parts)[RUN] = parts_of_run(f, y, first) + cell * (f->taps + 6), (*seen)[RUN] = all + cell * seen_of;
-            find_path(f, y, cell / f->side, cell % f->side, first, n, &path);
-            if (f->sharp)
-                look_for_sharp(f, &path, n, parts, seen);
-            else
-                look_for_middle(f, &path, n, parts, seen);
+            float (*parts)[RUN] = parts_of_run(f, y, first) + cell * (f->taps + 6);
+            look_from(f, y, cell, first, n, parts, all + cell * seen_of);
         }
         interleaved(f->inputs, begin + f->detail, channels, (const float(*)[RUN])all, cells * seen_of, n, half);
         detail(f, y, first, n, begin, channels, half);

@@ -23,8 +23,8 @@ typedef struct {
 
 typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* anywhere in memory */
 
-/* Channel k and the seven after it. */
-INLINED Eight eight_of(const void *from, int k) { return *(const Loose *)((const float *)from + k); }
+/* Channel k and the seven after it. A macro: a function that returns such a vector is warned of. */
+#define EIGHT_OF(FROM, K) (*(const Loose *)((const float *)(FROM) + (K)))
 
 /* Eight channels are made at a time in float, where there are so many; the last eight may be made twice. */
 INLINED int by_eights(int n, int half) { return !half && n >= 8; }
@@ -39,7 +39,7 @@ INLINED void kept(const Level *l, ptrdiff_t to, const void *from, ptrdiff_t wher
     }
     for (int next = 0; next < n; next += 8) { /* no call, as for a number that is not known */
         int k = eight_from(next, n);
-        *(Loose *)((float *)l->x + to + k) = eight_of((const float *)from + where, k);
+        *(Loose *)((float *)l->x + to + k) = EIGHT_OF((const float *)from + where, k);
     }
 }
 
@@ -53,8 +53,8 @@ INLINED void upsampled(const Level *l, int y, int x, ptrdiff_t to, int half) {
     void *restrict out = (void *)feature(l->x, to, half);
     for (int next = 0; by_eights(n, half) && next < n; next += 8) {
         int k = eight_from(next, n);
-        *(Loose *)((float *)out + k) = 0.75f * (0.75f * eight_of(nn, k) + 0.25f * eight_of(no, k)) +
-                                       0.25f * (0.75f * eight_of(fn, k) + 0.25f * eight_of(fo, k));
+        *(Loose *)((float *)out + k) = 0.75f * (0.75f * EIGHT_OF(nn, k) + 0.25f * EIGHT_OF(no, k)) +
+                                       0.25f * (0.75f * EIGHT_OF(fn, k) + 0.25f * EIGHT_OF(fo, k));
     }
     for (int k = 0; !by_eights(n, half) && k < n; k++)
         stored(out, k,
@@ -73,7 +73,7 @@ INLINED void moved(const Level *l, const void *from, float x, float y, ptrdiff_t
     for (int next = 0; by_eights((int)n, half) && next < n; next += 8) {
         int k = eight_from(next, (int)n);
         *(Loose *)((float *)out + k) =
-            a * eight_of(first, k) + b * eight_of(second, k) + c * eight_of(third, k) + d * eight_of(fourth, k);
+            a * EIGHT_OF(first, k) + b * EIGHT_OF(second, k) + c * EIGHT_OF(third, k) + d * EIGHT_OF(fourth, k);
     }
     for (int k = 0; !by_eights((int)n, half) && k < n; k++)
         stored(out, k,

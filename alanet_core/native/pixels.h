@@ -212,15 +212,18 @@ INLINED void pairs_read(const float *plane, const int *at, Eight *pairs) {
 }
 
 /* A plane at eight places, bilinear; line: to the row below. */
-INLINED Eight eight_sampled(const float *plane, ptrdiff_t line, const int *at, Eight right, Eight below) {
-    Eight upper[2], lower[2];
+INLINED void eight_sampled(const float *plane, ptrdiff_t line, const int *at, const float *right_of, const float *below_of,
+                           Eight *made) {
+    Eight upper[2], lower[2], right, below;
+    memcpy(&right, right_of, sizeof right);
+    memcpy(&below, below_of, sizeof below);
     pairs_read(plane, at, upper);
     pairs_read(plane + line, at, lower);
     upper[0] += __builtin_shufflevector(below, below, 0, 0, 1, 1, 4, 4, 5, 5) * (lower[0] - upper[0]);
     upper[1] += __builtin_shufflevector(below, below, 2, 2, 3, 3, 6, 6, 7, 7) * (lower[1] - upper[1]);
     Eight near = __builtin_shufflevector(upper[0], upper[1], 0, 2, 8, 10, 4, 6, 12, 14);
     Eight far = __builtin_shufflevector(upper[0], upper[1], 1, 3, 9, 11, 5, 7, 13, 15);
-    return near + right * (far - near);
+    *made = near + right * (far - near);
 }
 
 /* Places of a run; those beyond, up to whole eights, are the first pixel. */
@@ -251,10 +254,8 @@ INLINED void sampled(const float *plane, int height, int width, const float *x, 
     for (int i = 0; width == 1 && i < n; i++)
         found[i] = plane[p.at[i]] + p.below[i] * (plane[p.at[i] + line] - plane[p.at[i]]);
     for (int i = 0; width > 1 && i < n; i += 8) {
-        Eight right, below;
-        memcpy(&right, p.right + i, sizeof right);
-        memcpy(&below, p.below + i, sizeof below);
-        Eight made = eight_sampled(plane, line, p.at + i, right, below);
+        Eight made;
+        eight_sampled(plane, line, p.at + i, p.right + i, p.below + i, &made);
         if (i + 8 <= n)
             memcpy(found + i, &made, sizeof made);
         else

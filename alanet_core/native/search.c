@@ -124,7 +124,7 @@ typedef float Eight __attribute__((vector_size(32)));
 typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* anywhere in memory */
 typedef int Choice __attribute__((vector_size(32)));
 
-INLINED Eight eight(const float *from) { return *(const Loose *)from; }
+#define EIGHT(FROM) (*(const Loose *)(FROM))
 
 /* The sum of eight by halves. */
 INLINED float folded(const float *x) {
@@ -319,8 +319,8 @@ INLINED void spread(const Job *job, const Level *l, const Found *found, int shee
         for (int y = 0; y < STRIDE; y++) {
             const float *from = to.from + (top + y) * p.stride, *own = p.own + (top + y) * p.stride;
             float *w = sum + y * width + STRIDE * column, *wu = w + part, *wv = wu + part;
-            Eight gap = to.w00 * eight(from) + to.w01 * eight(from + 1) + to.w10 * eight(from + p.stride) +
-                        to.w11 * eight(from + p.stride + 1) - eight(own);
+            Eight gap = to.w00 * EIGHT(from) + to.w01 * EIGHT(from + 1) + to.w10 * EIGHT(from + p.stride) +
+                        to.w11 * EIGHT(from + p.stride + 1) - EIGHT(own);
             Choice size = (Choice)gap & 0x7fffffff, large = (Eight)size > job->settings.doubt;
             Eight weight = 1 / (Eight)((size & large) | ((Choice)doubt & ~large));
             *(Loose *)w += weight;
