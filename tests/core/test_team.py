@@ -98,8 +98,9 @@ sys.exit(failed)
 def test_a_signal_ends_a_wait_in_spite_of_the_helpers() -> None:
     """Ctrl-C must reach Python's thread, whichever threads there are."""
     code = """
-import time, torch
+import signal, time, torch
 from alanet_core.native import light
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 torch.set_num_threads(4)
 light.pyramid(torch.rand(1, 3, 256, 256), 2)
 print("ready", flush=True)
