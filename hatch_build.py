@@ -36,16 +36,7 @@ KERNELS_TARGET = "alanet_core/native/lib"  # in no package: there, Python would 
 KERNELS_STEM = "libalanetcore"
 # Without -ffp-contract=off a compiler may round a product and a sum once: results would differ between processors.
 # Nobody reads errno or the processor's exceptions: unless they are kept, loops with a root or a choice become vectors.
-# Functions that take whole vectors are inlined (-Wno-psabi): how processors would be handed them does not matter.
-KERNEL_FLAGS = (
-    "-std=gnu11",
-    "-O3",
-    "-ffp-contract=off",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-Wno-psabi",
-    "-pthread",
-)
+KERNEL_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-pthread")
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its own parameter open

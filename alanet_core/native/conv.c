@@ -12,6 +12,7 @@
 #include "conv.h"
 #include "targets.h"
 #include "team.h"
+#include "vectors.h"
 
 /* Half of all time is spent in products that are added up: here they may be rounded once with their sum. */
 #if defined(__clang__)
@@ -30,10 +31,6 @@ enum {
     GAP = 16,  /* numbers between the places' matrices, lest all of them lie in the same lines of the cache */
     MOST_CHANNELS = 512,
 };
-
-typedef float Eight __attribute__((vector_size(32)));
-typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* anywhere in memory */
-typedef int Choice __attribute__((vector_size(32)));
 
 /* As the class _Convolution in alanet_core/native/conv.py. */
 typedef struct {

@@ -6,7 +6,7 @@
 
 enum { MOST_TAPS = 16, MOST_PARTS = MOST_TAPS + 6, MOST_CELLS = 4 };
 
-/* As the class Fine in alanet_core/native/kernels.py. */
+/* As the class Fine in alanet_core/native/fine.py. */
 typedef struct {
     int height, width; /* of the picture */
     int side;          /* pixels along one side of a cell */

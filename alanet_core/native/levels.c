@@ -21,10 +21,8 @@ typedef struct {
     float *begin;                   /* [4, height, width]: the correction at this level */
 } Level;
 
-typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* anywhere in memory */
-
-/* Channel k and the seven after it. A macro: a function that returns such a vector is warned of. */
-#define EIGHT_OF(FROM, K) (*(const Loose *)((const float *)(FROM) + (K)))
+/* Channel k and the seven after it. */
+#define EIGHT_OF(FROM, K) EIGHT((const float *)(FROM) + (K))
 
 /* Eight channels are made at a time in float, where there are so many; the last eight may be made twice. */
 INLINED int by_eights(int n, int half) { return !half && n >= 8; }

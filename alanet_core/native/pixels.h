@@ -9,13 +9,12 @@
 #include <string.h>
 
 #include "targets.h"
+#include "vectors.h"
 
 enum { RUN = 64 }; /* pixels at a time: their planes lie in the nearest cache */
 
 typedef uint16_t Half; /* bfloat16: the upper half of a float */
 
-typedef float Four __attribute__((vector_size(16)));
-typedef float Eight __attribute__((vector_size(32)));
 typedef double Pairs __attribute__((vector_size(32))); /* of floats */
 
 /* Features lie with their channels innermost, in float or in bfloat16; `half` is a constant wherever it is asked for. */

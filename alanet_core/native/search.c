@@ -11,6 +11,7 @@
 
 #include "targets.h"
 #include "team.h"
+#include "vectors.h"
 
 enum {
     PATCH = 8,          /* pixels along one side of a patch */
@@ -118,13 +119,6 @@ INLINED Place place(const Patch *p, float u, float v) {
 INLINED float difference(const Place *to, const float *from, ptrdiff_t stride, float own) {
     return to->w00 * from[0] + to->w01 * from[1] + to->w10 * from[stride] + to->w11 * from[stride + 1] - own;
 }
-
-/* A row of a patch. Loops over it with a choice in them may stay one number at a time: here they are written out. */
-typedef float Eight __attribute__((vector_size(32)));
-typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* anywhere in memory */
-typedef int Choice __attribute__((vector_size(32)));
-
-#define EIGHT(FROM) (*(const Loose *)(FROM))
 
 /* The sum of eight by halves. */
 INLINED float folded(const float *x) {

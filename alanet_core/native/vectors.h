@@ -1,0 +1,13 @@
+/* Numbers side by side, for loops that a compiler would make one number at a time. */
+#ifndef ALANET_VECTORS_H
+#define ALANET_VECTORS_H
+
+typedef float Four __attribute__((vector_size(16)));
+typedef float Eight __attribute__((vector_size(32)));
+typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* eight, anywhere in memory */
+typedef int Choice __attribute__((vector_size(32)));                         /* of each of eight: all bits or none */
+
+/* Eight numbers. A macro: a function that returns such a vector is warned of. */
+#define EIGHT(FROM) (*(const Loose *)(FROM))
+
+#endif
