@@ -1,6 +1,10 @@
-"""Planes as a host holds them -> RGB planes as the network reads them, and back."""
+"""Planes as a host holds them -> RGB planes as the network reads them, and back.
+
+On a CPU in one pass (`native.color`, color.c), for the formats that it knows; else by the steps in this file.
+"""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -10,6 +14,7 @@ from alanet_core.color.chroma import coarsen, refine
 from alanet_core.color.format import Levels, PixelFormat
 from alanet_core.color.matrix import find_matrix
 from alanet_core.errors import FrameError, must
+from alanet_core.native import color as of_c
 
 
 def to_rgb(planes: Sequence[Tensor], fmt: PixelFormat, device: torch.device | str | None = None) -> Tensor:
@@ -22,6 +27,8 @@ def to_rgb(planes: Sequence[Tensor], fmt: PixelFormat, device: torch.device | st
     Raises FrameError where the planes do not fit fmt.
     """
     height, width = _check_planes(planes, fmt)
+    if torch.device(device or "cpu").type == "cpu" and of_c.serves(planes, _signal(fmt)):
+        return of_c.decode(planes, _signal(fmt))
     sources = [plane if device is None else plane.to(device, non_blocking=True) for plane in planes]
     out = torch.empty((3, height, width), dtype=torch.float32, device=sources[0].device)
     for band in bands(height, width, fmt, out.device):
@@ -55,6 +62,9 @@ def from_rgb(rgb: Tensor, fmt: PixelFormat, planes: Sequence[Tensor] | None = No
     elif _check_planes(planes, fmt) != (height, width):
         expected, got = f"of {height} rows of {width}, as rgb is", tuple(planes[0].shape)
         raise FrameError(must("planes", expected, got, "pass planes of the picture's size"))
+    if rgb.is_cpu and of_c.serves(planes, _signal(fmt)):
+        of_c.encode(rgb.detach(), _signal(fmt), planes)
+        return list(planes)
     for band in bands(height, width, fmt, rgb.device):
         part = rgb[:, band.outer].float().contiguous()  # plane by plane: networks give pictures pixel by pixel
         _encode_band(part, fmt, band, planes)
@@ -66,6 +76,26 @@ def storage(fmt: PixelFormat) -> torch.dtype:
     if fmt.sample == "float":
         return torch.float16 if fmt.bits == 16 else torch.float32
     return torch.uint8 if fmt.bits == 8 else torch.uint16
+
+
+@cache
+def _signal(fmt: PixelFormat) -> of_c.Signal:
+    """What color.c is told of a format."""
+    matrix = find_matrix(fmt.matrix)
+    differences = matrix.differences
+    return of_c.Signal(
+        yuv=fmt.family == "yuv",
+        subsampling=fmt.subsampling,
+        sites=fmt.sites,
+        zero=(fmt.luma.zero, fmt.chroma.zero),
+        span=(fmt.luma.span, fmt.chroma.span),
+        peak=fmt.luma.peak or 0,
+        luma=matrix.luma,
+        plus=(differences[0].plus, differences[1].plus),
+        minus=(differences[0].minus, differences[1].minus),
+        scale=(differences[0].scale, differences[1].scale),
+        back=matrix.back,
+    )
 
 
 def _check_planes(planes: Sequence[Tensor], fmt: PixelFormat) -> tuple[int, int]:

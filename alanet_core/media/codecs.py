@@ -113,7 +113,7 @@ def _pixel_formats(codec: str, wanted: Wanted, asked: str | None) -> list[str]:
                 must("pix_fmt", f"one that {codec} takes ({known})", asked, "leave it out to keep the input's")
             )
         return [asked]
-    candidates = [name for name in offered if not has_alpha(name)] or offered
+    candidates = [name for name in offered if not has_alpha(name)] or offered or [wanted.name]  # rawvideo tells of none
     return sorted(candidates, key=lambda name: _distance(name, wanted))
 
 

@@ -25,6 +25,7 @@ KERNELS = (  # those that take a structure and cannot fail
     *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add"),
     *("alanet_convolve", "alanet_whole"),
     *("alanet_copy", "alanet_innermost", "alanet_gated"),
+    *("alanet_decode", "alanet_encode", "alanet_thumbnail"),
     *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
 _lock = threading.Lock()
@@ -95,6 +96,7 @@ def _load() -> ctypes.CDLL | str:
         for name in KERNELS:
             getattr(library, name).restype = None
         library.alanet_convolves.restype = ctypes.c_int
+        library.alanet_unexplained.restype = ctypes.c_int
         library.alanet_whole_scratch.restype = ctypes.c_long
     except (OSError, AttributeError) as error:
         return f"not to be loaded: {error}"

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from alanet_core.streaming.plan import Task, reach, task
 
 Fetch = Callable[[int], Tensor]
 Cut = Callable[[int], bool | None]
+T = TypeVar("T")
 
 
 class WindowRenderer:
@@ -35,7 +37,8 @@ class WindowRenderer:
         self._length = length
         self._stages = Stages(model, self._config, slack)
         self._thumbnails: OrderedDict[int, Tensor] = OrderedDict()
-        self._thumbnails_kept = 2 * self._stages.ring.core_depth
+        self._cuts: OrderedDict[int, bool] = OrderedDict()  # where `scenes` found some, or none
+        self._frames_known = 2 * self._stages.ring.core_depth
         self._lock = Lock()
 
     def reach(self, n: int) -> range:
@@ -120,12 +123,20 @@ class WindowRenderer:
     def _found_cut(self, k: int, frame: Fetch) -> bool:
         if not self._config.scene_threshold:
             return False
-        before, after = self._thumbnail(k - 1, frame), self._thumbnail(k, frame)
-        return scenes.score(before, after) > self._config.scene_threshold
+        if k not in self._cuts:
+            before, after = self._thumbnail(k - 1, frame), self._thumbnail(k, frame)
+            self._cuts[k] = scenes.score(before, after) > self._config.scene_threshold
+            _forget(self._cuts, self._frames_known)
+        return self._cuts[k]
 
     def _thumbnail(self, k: int, frame: Fetch) -> Tensor:
         if k not in self._thumbnails:
             self._thumbnails[k] = scenes.thumbnail(frame(k))
-            if len(self._thumbnails) > self._thumbnails_kept:
-                self._thumbnails.popitem(last=False)
+            _forget(self._thumbnails, self._frames_known)
         return self._thumbnails[k]
+
+
+def _forget(memory: OrderedDict[int, T], kept: int) -> None:
+    """What has been known for longest, where there is too much."""
+    if len(memory) > kept:
+        memory.popitem(last=False)
