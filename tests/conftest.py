@@ -1,6 +1,7 @@
 """What all tests share: one thread for small tensors, and words for what a machine lacks."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +25,18 @@ def skip_or_fail(reason: str) -> NoReturn:
 def root() -> Path:
     """The folder of the project."""
     return ROOT
+
+
+@pytest.fixture(params=["in C", "in PyTorch"], scope="module")
+def in_both_forms(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Runs a module's tests twice: with the kernels in C, and with what stands for them elsewhere."""
+    from alanet_core import native
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALANET_NATIVE", "1" if request.param == "in C" else "0")
+        if request.param == "in C" and not native.available():
+            skip_or_fail(str(native.absence()))
+        yield
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from torch import Tensor
 
 from alanet_core import StreamConfig, scenes
 
+pytestmark = pytest.mark.usefixtures("in_both_forms")
+
 THRESHOLD = StreamConfig().scene_threshold
 
 

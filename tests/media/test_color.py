@@ -12,6 +12,8 @@ from alanet_core.color import CHROMA_SITES, MATRICES, PixelFormat, from_rgb, to_
 from alanet_core.color.convert import storage
 from alanet_core.errors import FrameError
 
+pytestmark = pytest.mark.usefixtures("in_both_forms")
+
 # Kr and Kb by ITU-T H.273, table 4; typed in again, not imported.
 K = {
     "bt709": (0.2126, 0.0722),

@@ -9,6 +9,8 @@ from alanet_core.color.convert import storage
 
 vs = pytest.importorskip("vapoursynth", reason="VapourSynth needs Python 3.12 or later")
 
+pytestmark = pytest.mark.usefixtures("in_both_forms")
+
 MATRIX = {"bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "ycgco": 8, "bt2020": 9}
 SITE = {"left": 0, "center": 1, "topleft": 2, "top": 3, "bottomleft": 4, "bottom": 5}
 

@@ -233,6 +233,13 @@ def test_the_user_chooses_codec_and_pixels(clip, enhanced):
     assert after.pix_fmt == "yuv420p"
 
 
+def test_an_encoder_that_tells_of_no_pixel_formats_gets_the_inputs(clip, enhanced, look):
+    source = clip("in.mkv", pix_fmt="yuv420p", codec="ffv1", size=(47, 63), frames=2)
+    after, _ = enhanced(source, "out.mkv", codec="rawvideo")
+    assert (after.codec, after.pix_fmt) == ("rawvideo", "yuv420p")
+    assert all(same(old, new) for old, new in zip(look(source).frames, after.frames[::2], strict=True))
+
+
 # --- what hangs on the pictures ---
 
 

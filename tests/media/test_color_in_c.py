@@ -1,0 +1,102 @@
+"""Colour in one pass (color.c) against the same by steps in PyTorch; threads, order in memory, what is no number."""
+
+import os
+from unittest.mock import patch
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alanet_core import native
+from alanet_core.color import CHROMA_SITES, FAMILIES, MATRICES, PixelFormat, from_rgb, to_rgb
+from alanet_core.color.convert import storage
+
+pytestmark = pytest.mark.skipif(not native.available(), reason=str(native.absence()))
+
+ROUNDING = 1e-5  # of what is 1 in the picture: chroma far outside of its range included
+NARROW, WIDE = st.integers(1, 40), st.integers(120, 300)  # blocks of columns are 128 wide
+
+
+@st.composite
+def formats(draw: st.DrawFn) -> PixelFormat:
+    """Those that color.c knows."""
+    family = draw(st.sampled_from(FAMILIES))
+    sample, bits = draw(st.sampled_from([("int", 8), ("int", 10), ("int", 16), ("float", 32)]))
+    steps = st.integers(0, 1)
+    return PixelFormat(
+        family=family,
+        sample=sample,
+        bits=bits,
+        subsampling=draw(st.tuples(steps, steps)) if family == "yuv" else (0, 0),
+        matrix=draw(st.sampled_from(MATRICES)),
+        full_range=draw(st.booleans()),
+        chroma_site=draw(st.sampled_from(CHROMA_SITES)),
+    )
+
+
+def planes_of(fmt: PixelFormat, height: int, width: int, seed: int) -> list[torch.Tensor]:
+    """Any number that can be stored."""
+    random = torch.Generator().manual_seed(seed)
+    sizes = [fmt.plane_size(plane, height, width) for plane in range(fmt.planes)]
+    if fmt.sample == "float":
+        return [
+            torch.rand(size, generator=random) - 0.5 * (k > 0 and fmt.family == "yuv") for k, size in enumerate(sizes)
+        ]
+    return [torch.randint(1 << fmt.bits, size, generator=random).to(storage(fmt)) for size in sizes]
+
+
+def plainly(function, *args):
+    """By PyTorch's form."""
+    with patch.dict(os.environ, {"ALANET_NATIVE": "0"}):
+        return function(*args)
+
+
+@settings(max_examples=200, deadline=None)
+@given(fmt=formats(), height=NARROW, width=st.one_of(NARROW, WIDE), seed=st.integers(0, 999))
+def test_both_forms_give_the_same_but_for_rounding(fmt, height, width, seed):
+    planes = planes_of(fmt, height, width, seed)
+    rgb = to_rgb(planes, fmt)
+    assert (rgb - plainly(to_rgb, planes, fmt)).abs().max() < ROUNDING
+    any_rgb = 1.4 * torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed)) - 0.2
+    for mine, theirs in zip(from_rgb(any_rgb, fmt), plainly(from_rgb, any_rgb, fmt), strict=True):
+        apart = (mine.double() - theirs.double()).abs()
+        if fmt.sample == "float":
+            assert apart.max() < ROUNDING
+        else:  # one step where a value lies between two, within what floats tell apart
+            assert apart.max() <= 1
+            assert (apart > 0).double().mean() < 0.05
+
+
+@pytest.mark.parametrize("fmt", [PixelFormat(family="yuv", subsampling=(1, 1)), PixelFormat(family="rgb", bits=10)])
+def test_neither_threads_nor_the_order_of_numbers_in_memory_change_a_bit(fmt):
+    height, width = 131, 333
+    planes, before = planes_of(fmt, height, width, 0), torch.get_num_threads()
+    try:
+        made = []
+        for threads in (1, 5):
+            torch.set_num_threads(threads)
+            rgb = to_rgb(planes, fmt)
+            beside = rgb.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+            across = rgb.permute(2, 1, 0).contiguous().permute(2, 1, 0)
+            made += [[rgb, *from_rgb(x, fmt)] for x in (rgb, beside, across)]
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for each in made[1:] for a, b in zip(made[0], each, strict=True))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_stored_as_one(wrong):
+    fmt = PixelFormat(family="yuv", subsampling=(1, 1), bits=10)
+    rgb = torch.full((3, 20, 20), 0.5)
+    rgb[:, 9, 9] = wrong
+    luma, *chroma = from_rgb(rgb, fmt)
+    assert luma[9, 9] == (1023 if wrong == float("inf") else 0)
+    assert int(luma[9, 10]) == int(luma[0, 0]) == 502  # 64 + 876 / 2
+    assert all(plane.int().max() <= 1023 and plane[0, 0] == 512 for plane in chroma)
+
+
+def test_a_picture_that_is_being_learnt_is_taken():
+    fmt = PixelFormat(family="yuv", subsampling=(1, 0))
+    rgb = torch.rand(3, 8, 10, requires_grad=True)
+    assert torch.equal(from_rgb(rgb, fmt)[0], from_rgb(rgb.detach(), fmt)[0])
