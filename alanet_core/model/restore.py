@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from alanet_core import native
 from alanet_core.config import ModelConfig
-from alanet_core.model.blocks import conv, zero
+from alanet_core.model.blocks import SLOPE, conv, zero
 from alanet_core.model.cells import as_channels, cells, joined
 from alanet_core.model.fine import CHANGE_SCALE, Scene, grown
 from alanet_core.model.light import brightness, pyramid
 from alanet_core.model.motion import numbers, places, sample, unit, warp
 from alanet_core.model.strips import Strip, by_strips, near
-from alanet_core.native.conv import SQUARE
+from alanet_core.native.conv import SQUARE, Layers
 from alanet_core.native.restore import Numbers
 from alanet_core.native.restore import Trail as InC
 
@@ -115,13 +115,24 @@ class Pass(nn.Module):
         out: Tensor = self.last(x)
         return out
 
+    def packed(self, x: Tensor) -> Layers:
+        """The layers as C has them, with slopes of LeakyReLU; none where it is not to convolve x."""
+        layers = (self.first, self.second, self.third, self.last)
+        if not all(layer.in_c(x) for layer in layers):
+            return []
+        return [(layer.packed, 1.0 if layer is self.last else SLOPE) for layer in layers]
+
     def grid(self, x: Tensor) -> int:
         """Rows of cells that are made at once of what is like x: strips of a multiple of these change no bit."""
         return SQUARE if self.second.in_c(x) else 1
 
     def reach(self, x: Tensor) -> int:
-        """Cells on either side that a place depends on."""
-        return 2 * self.grid(x)
+        """Cells on either side that a place depends on.
+
+        In squares two layers reach no further than one: a result beside a square's edge owes no bit to what lies beyond
+        the opposite one.
+        """
+        return max(2, self.grid(x))
 
 
 class Restore(nn.Module):
@@ -206,6 +217,8 @@ class _Form(Protocol):
 def _passed(judge: Pass, picture: Tensor, form: _Form, tile: int) -> Tensor:
     """The picture after one more pass."""
     both = form.both(picture, tile)
+    if isinstance(form, _Native) and (layers := judge.packed(picture)):
+        return form.path.whole(picture, both, layers)
 
     def step(strip: Strip) -> Tensor:
         inputs = form.look(picture, both, strip, judge.first.weight.dtype)
@@ -274,16 +287,16 @@ class _Native:
     def __init__(self, scene: Scene, share: Tensor) -> None:
         height, width = scene.a.pixels.shape[2:]
         self.side, self.tile = scene.side, near(height, width, _STRIP)
-        (self._path,) = _in_c(scene, share, range(1))
+        (self.path,) = _in_c(scene, share, range(1))
 
     def both(self, picture: Tensor, tile: int) -> Tensor:  # noqa: ARG002  # nothing is held beside what it gives
-        return self._path.both(pyramid(picture, 0)[0])
+        return self.path.both(pyramid(picture, 0)[0])
 
     def look(self, picture: Tensor, both: Tensor, strip: Strip, dtype: torch.dtype) -> Tensor:
-        return self._path.look(picture, both, _rows(strip, self.side), dtype)
+        return self.path.look(picture, both, _rows(strip, self.side), dtype)
 
     def add(self, picture: Tensor, inputs: Tensor, out: Tensor, strip: Strip) -> Tensor:
-        return self._path.add(picture, inputs, out, _rows(strip, self.side))
+        return self.path.add(picture, inputs, out, _rows(strip, self.side))
 
 
 class _Learning:

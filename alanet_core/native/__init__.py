@@ -22,7 +22,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 KERNELS = (  # those that take a structure and cannot fail
     *("alanet_look", "alanet_compose", "alanet_level", "alanet_whole_level", "alanet_settle", "alanet_grow"),
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
-    *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add"),
+    *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add", "alanet_pass"),
     *("alanet_convolve", "alanet_whole"),
     *("alanet_copy", "alanet_innermost", "alanet_gated"),
     *("alanet_decode", "alanet_encode", "alanet_thumbnail"),
@@ -97,7 +97,7 @@ def _load() -> ctypes.CDLL | str:
             getattr(library, name).restype = None
         library.alanet_convolves.restype = ctypes.c_int
         library.alanet_unexplained.restype = ctypes.c_int
-        library.alanet_whole_scratch.restype = ctypes.c_long
+        library.alanet_whole_scratch.restype = library.alanet_pass_scratch.restype = ctypes.c_long
     except (OSError, AttributeError) as error:
         return f"not to be loaded: {error}"
     numbers, planes = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_void_p)

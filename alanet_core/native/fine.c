@@ -2,6 +2,7 @@
  * does in PyTorch. A row here is a row of cells (alanet_core/model/cells.py); a run, every side-th pixel of a row. */
 #include "conv.h"
 #include "pixels.h"
+#include "rows.h"
 #include "team.h"
 
 enum { MOST_TAPS = 16, MOST_PARTS = MOST_TAPS + 6, MOST_CELLS = 4 };
@@ -320,13 +321,6 @@ typedef struct {
     float *scratch;      /* [threads, alanet_whole_scratch] */
 } Whole;
 
-/* The last rows of something: row y lies where row y - count was. */
-typedef struct {
-    float *rows;
-    ptrdiff_t size;
-    int count;
-} Ring;
-
 /* What a thread works with. A square of 3 x 3 results reads a row of the squares below: each such layer but the first
  * works `lag` rows of squares behind. The last layers, of 1 x 1, are made a row at a time, just before it is composed. */
 typedef struct {
@@ -336,16 +330,6 @@ typedef struct {
     float *scratch;
     ptrdiff_t numbers; /* of all that */
 } Bench;
-
-enum { GAP = 16 }; /* numbers between rows, lest all of them lie in the same lines of the cache */
-
-static Ring ring(ptrdiff_t *numbers, float *memory, int count, ptrdiff_t size) {
-    Ring made = {memory ? memory + *numbers : NULL, size + GAP, count};
-    *numbers += count * made.size;
-    return made;
-}
-
-INLINED float *row_of(const Ring *r, int y) { return r->rows + y % r->count * r->size; }
 
 static Bench bench(const Whole *w, float *memory) {
     const Fine *f = &w->fine;

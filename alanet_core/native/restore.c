@@ -1,9 +1,14 @@
 /* What the passes that undo blur do for every pixel around their convolutions: what alanet_core/model/restore.py does in
  * PyTorch. A pixel's path is followed for all times at once: loops go over times, and pixels one after the other. */
+#include "conv.h"
 #include "pixels.h"
+#include "rows.h"
 #include "team.h"
 
-enum { MOST_TIMES = 16 };
+enum {
+    MOST_TIMES = 16,
+    KNOWN = 9, /* channels of a pixel beside those that are filtered */
+};
 
 /* As the class _Restore in alanet_core/native/restore.py. */
 typedef struct {
@@ -28,7 +33,7 @@ typedef struct {
     const float *light;   /* [height, width] of the picture */
     float *both;          /* [height, width, 2]: the same, and the rest */
     const float *picture; /* [height, width, 3] */
-    void *inputs;         /* [last - first, width / side, cells * (filtered + 9)] */
+    void *inputs;         /* [last - first, width / side, cells * (filtered + KNOWN)] */
     const void *outputs;  /* [last - first, width / side, cells * (filtered + 3)] */
     const float *share;   /* [1] */
     float *restored;      /* [side * (last - first), width, 3] */
@@ -209,48 +214,60 @@ INLINED void find_pace(const Restore *r, const Paths *p, int n, Pace *pace) {
         pace->speed[i] = logarithm(1 + sqrtf(p->vx[i] * p->vx[i] + p->vy[i] * p->vy[i]));
 }
 
-INLINED void paths(const Restore *r, int y, int half) {
-    int width = r->width / r->side, cells = r->side * r->side, seen = filtered_of(r) + 9;
-    for (int first = 0; first < width; first += RUN) {
-        int n = width - first < RUN ? width - first : RUN;
+/* What a pass sees of columns begin ... end - 1 of a row of cells -> inputs. */
+INLINED void see_row(const Restore *r, int y, int begin, int end, int half, void *inputs) {
+    int cells = r->side * r->side, seen = filtered_of(r) + KNOWN;
+    for (int first = begin; first < end; first += RUN) {
+        int n = end - first < RUN ? end - first : RUN;
         for (int cell = 0; cell < cells; cell++) {
             Paths p;
             Pace pace;
             find_paths(r, y, cell, first, n, &p);
             find_pace(r, &p, n, &pace);
             for (int i = 0; i < n; i++) {
-                float found[2 * MOST_TIMES + 11];
+                float found[2 * MOST_TIMES + 2 + KNOWN];
                 see(r, y, cell, first + i, &p, &pace, i, found);
-                ptrdiff_t begin = (((ptrdiff_t)(y - r->first) * width + first + i) * cells + cell) * seen;
+                ptrdiff_t to = ((ptrdiff_t)(first - begin + i) * cells + cell) * seen;
                 for (int k = 0; k < seen; k++)
-                    stored(r->inputs, begin + k, found[k], half);
+                    stored(inputs, to + k, found[k], half);
             }
         }
     }
 }
 
+INLINED void paths(const Restore *r, int y, int half) {
+    int width = r->width / r->side, seen = r->side * r->side * (filtered_of(r) + KNOWN);
+    see_row(r, y, 0, width, half, (void *)feature(r->inputs, (ptrdiff_t)(y - r->first) * width * seen, half));
+}
+
 BY_DTYPE(Restore, paths)
 
-/* The weighted sum of what is filtered, and a correction for each colour. */
-INLINED void add(const Restore *r, int y, int half) {
-    int width = r->width / r->side, cells = r->side * r->side, count = filtered_of(r);
-    ptrdiff_t row = (ptrdiff_t)(y - r->first) * width;
-    for (int x = 0; x < width; x++)
+/* The weighted sum of what is filtered, and a correction for each colour; of columns begin ... end - 1. */
+INLINED void add_to_row(const Restore *r, int y, int begin, int end, int half, const void *inputs, const void *outputs) {
+    int cells = r->side * r->side, count = filtered_of(r);
+    for (int x = begin; x < end; x++)
         for (int cell = 0; cell < cells; cell++) {
-            ptrdiff_t inputs = ((row + x) * cells + cell) * (count + 9), outputs = ((row + x) * cells + cell) * (count + 3);
+            ptrdiff_t one = (ptrdiff_t)(x - begin) * cells + cell, in = one * (count + KNOWN), out = one * (count + 3);
             float part[8] = {0}; /* sums of every eighth, so that they become a vector */
             int k = 0;
             for (; k + 8 <= count; k += 8)
                 for (int j = 0; j < 8; j++)
-                    part[j] += loaded(r->outputs, outputs + k + j, half) * loaded(r->inputs, inputs + k + j, half);
+                    part[j] += loaded(outputs, out + k + j, half) * loaded(inputs, in + k + j, half);
             for (int j = 0; k < count; k++, j++)
-                part[j] += loaded(r->outputs, outputs + k, half) * loaded(r->inputs, inputs + k, half);
+                part[j] += loaded(outputs, out + k, half) * loaded(inputs, in + k, half);
             float sum = ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
             const float *own = r->picture + 3 * pixel(r, y, cell, x);
             float *to = r->restored + 3 * (pixel(r, y, cell, x) - (ptrdiff_t)r->side * r->first * r->width);
             for (int c = 0; c < 3; c++)
-                to[c] = own[c] + r->share[0] * between((sum + loaded(r->outputs, outputs + count + c, half)) / r->scale, -1, 1);
+                to[c] = own[c] + r->share[0] * between((sum + loaded(outputs, out + count + c, half)) / r->scale, -1, 1);
         }
+}
+
+INLINED void add(const Restore *r, int y, int half) {
+    int width = r->width / r->side, cells = r->side * r->side, count = filtered_of(r);
+    ptrdiff_t row = (ptrdiff_t)(y - r->first) * width * cells;
+    add_to_row(r, y, 0, width, half, feature(r->inputs, row * (count + KNOWN), half),
+               feature(r->outputs, row * (count + 3), half));
 }
 
 BY_DTYPE(Restore, add)
@@ -266,3 +283,132 @@ EXPORTED void alanet_rest(const Restore *r) { all_rows(r, rest_row); }
 EXPORTED void alanet_paths(const Restore *r) { all_rows(r, paths_row); }
 
 EXPORTED void alanet_add(const Restore *r) { all_rows(r, add_row); }
+
+/* --- A whole pass, a few rows at a time: what it sees is still near when it is convolved and when it is added. --- */
+
+enum {
+    FIRST, /* 1 x 1 */
+    SECOND,
+    THIRD,
+    LAST, /* 1 x 1 */
+    LAYERS,
+    LAG = 2, /* rows of squares that the last two layers are behind: each 3 x 3 reads a row of the squares below */
+    KEPT = (LAG + 1) * SQUARE,
+    AROUND = 1, /* squares of the second layer beside those of the third: of these the far neighbours change no bit */
+    MARGIN = AROUND * SQUARE, /* columns beside a tile */
+    TILE = 320, /* columns at a time: the rows that are kept of so many stay in the cache */
+};
+
+/* As the class _Pass in alanet_core/native/restore.py. Features are float32. */
+typedef struct {
+    Restore restore; /* all rows; inputs and outputs are NULL */
+    const Layer *layer; /* [LAYERS] */
+    float *scratch;     /* [threads, alanet_pass_scratch] */
+} Pass;
+
+/* What a thread works with, on columns begin ... end - 1 and as many of `low` ... `high` - 1 as it must see. */
+typedef struct {
+    Ring inputs, made[LAYERS];
+    float *scratch;
+    ptrdiff_t numbers; /* of all that */
+    int low, begin, end, high;
+} Desk;
+
+INLINED int tiles_of(int width) { return (width + TILE - 1) / TILE; }
+
+static Desk desk(const Pass *p, float *memory) {
+    ptrdiff_t width = p->restore.width / p->restore.side, largest = 0;
+    if (tiles_of((int)width) > 1)
+        width = TILE + 2 * MARGIN;
+    Desk d = {.numbers = 0};
+    d.inputs = ring(&d.numbers, memory, KEPT, width * p->layer[FIRST].inputs);
+    for (int i = 0; i < LAYERS; i++) {
+        ptrdiff_t scratch = layer_scratch(&p->layer[i]);
+        largest = scratch > largest ? scratch : largest;
+        d.made[i] = ring(&d.numbers, memory, i < THIRD ? KEPT : SQUARE, width * p->layer[i].outputs);
+    }
+    d.scratch = ring(&d.numbers, memory, 1, largest).rows;
+    return d;
+}
+
+static int rows_of_cells(const Pass *p) { return p->restore.height / p->restore.side; }
+
+/* A row of squares of a 3 x 3 layer, added to what it was made of. */
+static void add_squares(const Pass *p, const Desk *d, int i, int square) {
+    const Ring *source = &d->made[i - 1];
+    int height = rows_of_cells(p), top = SQUARE * square, count = height - top < SQUARE ? height - top : SQUARE;
+    int width = d->high - d->low;
+    const float *from[SQUARE + 2];
+    float *made[SQUARE];
+    for (int y = 0; y < SQUARE + 2; y++) {
+        int row = top + y - 1;
+        from[y] = row >= 0 && row < height ? row_of(source, row) : NULL;
+    }
+    for (int y = 0; y < count; y++)
+        made[y] = row_of(&d->made[i], top + y);
+    layer_rows(&p->layer[i], width, count, from, made, d->scratch);
+    for (int y = 0; y < count; y++)
+        for (ptrdiff_t k = 0; k < (ptrdiff_t)width * p->layer[i].outputs; k++)
+            made[y][k] += from[y + 1][k];
+}
+
+static void one_row(const Pass *p, const Desk *d, int i, const float *from, float *made) {
+    layer_rows(&p->layer[i], d->high - d->low, 1, &from, &made, d->scratch);
+}
+
+CLONED static void see_at(const Pass *p, const Desk *d, int y) {
+    see_row(&p->restore, y, d->low, d->high, 0, row_of(&d->inputs, y));
+}
+
+CLONED static void add_at(const Pass *p, const Desk *d, int y) {
+    ptrdiff_t skipped = d->begin - d->low;
+    add_to_row(&p->restore, y, d->begin, d->end, 0, row_of(&d->inputs, y) + skipped * p->layer[FIRST].inputs,
+               row_of(&d->made[LAST], y) + skipped * p->layer[LAST].outputs);
+}
+
+/* Rows of squares begin ... end - 1 of a tile. */
+static void pass_rows(const Pass *p, const Desk *d, int begin, int end) {
+    int height = rows_of_cells(p), most = (height + SQUARE - 1) / SQUARE;
+    for (int step = begin > AROUND ? begin - AROUND : 0; step < end + LAG; step++) {
+        for (int y = SQUARE * step; y < height && y < SQUARE * (step + 1); y++) {
+            see_at(p, d, y);
+            one_row(p, d, FIRST, row_of(&d->inputs, y), row_of(&d->made[FIRST], y));
+        }
+        int second = step - 1, third = step - LAG;
+        if (second >= 0 && second >= begin - AROUND && second < end + AROUND && second < most)
+            add_squares(p, d, SECOND, second);
+        if (third < begin)
+            continue;
+        add_squares(p, d, THIRD, third);
+        for (int y = SQUARE * third; y < height && y < SQUARE * (third + 1); y++) {
+            one_row(p, d, LAST, row_of(&d->made[THIRD], y), row_of(&d->made[LAST], y));
+            add_at(p, d, y);
+        }
+    }
+}
+
+static void pass_share(Team *team, int member, void *job) {
+    const Pass *p = job;
+    Desk d = desk(p, NULL);
+    d = desk(p, p->scratch + member * d.numbers);
+    int width = p->restore.width / p->restore.side, tiles = tiles_of(width), shares = team_size(team);
+    int across = ((width + tiles - 1) / tiles + SQUARE - 1) / SQUARE * SQUARE;
+    long piece, next, begin, end;
+    while (team_take(team, member, (long)tiles * shares, &piece, &next))
+        for (; piece < next; piece++) { /* whole shares: what smaller parts make twice would cost more than waiting */
+            int tile = (int)(piece % tiles);
+            d.begin = within(tile * across, width);
+            d.end = within(d.begin + across, width);
+            d.low = within(d.begin - MARGIN, width);
+            d.high = within(d.end + MARGIN, width);
+            team_share(team, (int)(piece / tiles), (rows_of_cells(p) + SQUARE - 1) / SQUARE, &begin, &end);
+            pass_rows(p, &d, (int)begin, (int)end);
+        }
+}
+
+EXPORTED long alanet_pass_scratch(const Pass *p) { return (long)desk(p, NULL).numbers; }
+
+EXPORTED void alanet_pass(Pass *p) {
+    int squares = (rows_of_cells(p) + SQUARE - 1) / SQUARE;
+    team_run(p->restore.threads < squares ? p->restore.threads : squares, pass_share, p);
+}

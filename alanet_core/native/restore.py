@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
+from alanet_core.native.conv import Layers, in_order
 
 MOST_TIMES = 16  # as in restore.c
 _KNOWN = 9  # channels of a pixel beside those that are filtered
@@ -23,6 +24,12 @@ class _Restore(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("times", "moments", "flow", "a", "b", "seen", "moved", "light", "both")),
         *((name, ctypes.c_void_p) for name in ("picture", "inputs", "outputs", "share", "restored")),
     )
+
+
+class _Pass(ctypes.Structure):
+    """`Pass` in restore.c."""
+
+    _fields_ = (("restore", _Restore), ("layer", ctypes.c_void_p), ("scratch", ctypes.c_void_p))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +111,29 @@ class Trail:
         )
         return made
 
+    def whole(self, picture: Tensor, both: Tensor, layers: Layers) -> Tensor:
+        """Look, convolve and add at once, in float32 -> the picture after the pass. layers: the four of the pass."""
+        picture, both = native.innermost(picture), native.innermost(both)
+        made = torch.empty(1, *self._size, 3).permute(0, 3, 1, 2)
+        in_c = in_order(layers)
+        job, _alive = self._job(
+            range(self._flow.shape[2]),
+            picture=picture.data_ptr(),
+            both=both.data_ptr(),
+            restored=made.data_ptr(),
+        )
+        whole = _Pass(restore=job, layer=ctypes.addressof(in_c))
+        scratch = torch.empty(job.threads * native.numbers("alanet_pass_scratch", whole))
+        whole.scratch = scratch.data_ptr()
+        native.call("alanet_pass", whole)
+        return made
+
     def _call(self, name: str, rows: range, *, half: bool = False, **more: int) -> None:
+        job, _alive = self._job(rows, half=half, **more)
+        native.call(name, job)
+
+    def _job(self, rows: range, *, half: bool = False, **more: int) -> tuple[_Restore, object]:
+        """And what must stay alive for as long."""
         numbers = self._numbers
         times = (ctypes.c_float * len(numbers.times))(*numbers.times)
         moments = (ctypes.c_float * len(numbers.moments))(*numbers.moments)
@@ -133,4 +162,4 @@ class Trail:
             share=self._share.data_ptr(),
             **more,
         )
-        native.call(name, job)
+        return job, (times, moments)

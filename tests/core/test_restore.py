@@ -12,7 +12,7 @@ from alanet_core.latent import Core, Latent, Window
 from alanet_core.model.fine import Scene
 from alanet_core.model.flows import going_on
 from alanet_core.model.light import pyramid
-from alanet_core.model.restore import EXPOSURE, PLACES, Restore, _Form, _Native, _Plain
+from alanet_core.model.restore import EXPOSURE, PLACES, Pass, Restore, _Form, _Native, _Plain
 from alanet_core.model.strips import Strip
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 3
@@ -127,11 +127,12 @@ def test_what_is_filtered_lies_along_the_path(kind: str) -> None:
     torch.testing.assert_close(inner(found), inner(light.roll((2, -2), (2, 3)) - light), atol=1e-5, rtol=0)
 
 
-def network(widths: tuple[int, ...] = (8, 12)) -> Restore:
+def network(widths: tuple[int, ...] = (8, 12), unshuffle: int = 4) -> Restore:
     """With weights that do something."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        passes = Restore(dataclasses.replace(CONFIG, restore=widths)).eval().requires_grad_(False)
+        config = dataclasses.replace(CONFIG, restore=widths, unshuffle=unshuffle)
+        passes = Restore(config).eval().requires_grad_(False)
         for each in passes.passes:
             torch.nn.init.normal_(each.last.weight, std=0.02)
     return passes
@@ -150,13 +151,47 @@ def test_both_forms_give_the_same(monkeypatch, middle: bool, dtype: torch.dtype,
 
 
 @pytest.mark.parametrize("kind", ["0", "1"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("middle", [False, True])
-def test_strips_change_no_pixel(monkeypatch, kind: str, middle: bool) -> None:
+def test_strips_change_no_pixel(monkeypatch, kind: str, dtype: torch.dtype, middle: bool) -> None:
     monkeypatch.setenv(native.SWITCH, kind)
-    passes, of, begin = network(), scene(middle=middle), last(filmed(0))
+    passes, of, begin = network().to(dtype), scene(middle=middle), last(filmed(0))
     whole = passes(begin, of)
     for tile in (2, 16, 30):
         assert all(torch.equal(a, b) for a, b in zip(passes(begin, of, tile), whole, strict=True))
+
+
+def beside(x: Tensor | None) -> Tensor | None:
+    """Twelve times, one beside the other."""
+    return None if x is None else torch.cat([x] * 12, 3)
+
+
+def wide(of: Scene) -> Scene:
+    def wider(frame: Latent | None) -> Latent | None:
+        return None if frame is None else latent(beside(frame.pixels))
+
+    return dataclasses.replace(of, own=wider(of.own), a=wider(of.a), b=wider(of.b), flow=beside(of.flow))
+
+
+@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("middle", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.skipif(not native.available(), reason=str(native.absence()))
+def test_a_pass_in_one_go_gives_the_bits_of_one_step_after_the_other(
+    monkeypatch, side: int, middle: bool, threads: int
+) -> None:
+    """Of a picture that is wider than what is made at a time."""
+    of, begin, before = wide(scene(middle=middle, side=side)), last(beside(filmed(0))), torch.get_num_threads()
+    passes = network(unshuffle=4 if side == 2 else 1)
+    try:
+        torch.set_num_threads(threads)
+        at_once = passes(begin, of)
+        monkeypatch.setattr(Pass, "packed", lambda *_: [])
+        step_by_step = passes(begin, of)
+    finally:
+        torch.set_num_threads(before)
+    assert rms(at_once[-1] - begin) > 0.003
+    assert all(torch.equal(a, b) for a, b in zip(at_once, step_by_step, strict=True))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.04])
