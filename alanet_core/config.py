@@ -178,6 +178,9 @@ class StreamConfig:
     tile: rows of a picture that are generated at a time, 0 for all. Saves memory, changes no pixel in float32; small
         ones cost time, as each needs a margin of some 30 rows.
     overlap: on CUDA, run encode, attention and generation on three streams. Changes no pixel; no effect on a CPU.
+    graphs: on CUDA, record each stage once for a size and replay it, so that the CPU launches one thing in place of
+        hundreds; costs the memory of what a stage makes on its way. No effect on a CPU. Off until it has been seen to
+        pay: no machine with CUDA has run it yet.
     """
 
     mode: Mode = "joint"
@@ -185,6 +188,7 @@ class StreamConfig:
     scene_mode: SceneMode = "repeat"
     tile: int = 0
     overlap: bool = True
+    graphs: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

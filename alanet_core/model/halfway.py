@@ -9,7 +9,7 @@ from torch import Tensor
 
 from alanet_core import native
 from alanet_core.model.light import mean
-from alanet_core.model.motion import warp
+from alanet_core.model.motion import numbers, warp
 from alanet_core.model.search import NEIGHBOURS
 from alanet_core.native import light as of_c
 
@@ -32,7 +32,7 @@ def halfway(motion: Tensor, a: Tensor, b: Tensor) -> Tensor:
     if native.serves(motion):
         return of_c.halfway(motion, a, b, _DOUBT)
     sides = torch.unflatten(motion, 1, (-1, 2, 2)).flatten(1, 2).transpose(0, 1)  # [2 * n, B, 2, h, w]
-    each = sides.new_tensor(_SIDES).repeat(len(sides) // 2)[:, None, None, None, None]
+    each = numbers(_SIDES * (len(sides) // 2), sides.device)[:, None, None, None, None]
     forth = -each * sides  # the motion from a to b, as each of them has it
     paths = torch.unflatten(warp(forth.flatten(0, 1), (forth / 2 * each).flatten(0, 1)) / 2, 0, sides.shape[:2])
     if len(paths) == len(_SIDES):

@@ -84,7 +84,7 @@ def trail(flow: Tensor, pace: float, side: int) -> Trail:
     velocity = pace / 2 * (later - earlier)
     bend = (pace**2 / 2 * (later + earlier)).clamp(-_MOST_BEND, _MOST_BEND)
     here = flow.new_zeros(1, 2, height, width)
-    scale = flow.new_tensor([unit(width), unit(height)])
+    scale = numbers((unit(width), unit(height)), flow.device)
 
     def as_units(x: Tensor) -> Tensor:
         return torch.unflatten(cells(x, side), 0, (batch, -1)).permute(0, 1, 3, 4, 2) * scale

@@ -29,6 +29,7 @@ from alanet_core.model import Alanet
 from alanet_core.streaming import heap
 from alanet_core.streaming.beside import both
 from alanet_core.streaming.plan import Task
+from alanet_core.streaming.recorded import Recorder, plainly
 from alanet_core.streaming.ring import LatentRing
 
 Work = Callable[[], Tensor]
@@ -85,6 +86,7 @@ class Stages:
         self._encode, self._attend, self._generate = (
             Lane(_stream(model.device) if streams else None) for _ in range(3)
         )
+        self._run = Recorder() if config.graphs and model.device.type == "cuda" else plainly  # for every size
         self._host = Lane(torch.cuda.current_stream(model.device) if streams else None)
         self.ring = LatentRing(model.config, slack + (IN_FLIGHT if streams else 0))
         self._canvas: Canvas | None = None
@@ -122,7 +124,7 @@ class Stages:
             if n > 0 and goes_on and self._beside and self.ring.has_latent(n - 1):
                 latent = self._encode_and_match(n, pixels, self._canvas.area)
             else:
-                latent = self._model.encode(pixels, self._canvas.area)
+                latent = self._run(self._model.encode, pixels, self._canvas.area)
         displaced = self.ring.displaced_by(n)
         with self._encode.after([self._readers.pop(k, None) for k in displaced]):
             self.ring.put(n, latent)
@@ -176,7 +178,7 @@ class Stages:
         with self._attend.after([self._encoded.get(k) for k in task.reads]):
             cores = tuple(self.ring.core(k) for k in task.window)
             window = Window(cores, self.ring.core(task.following) if between else None)
-            return self._model.attend(window, sharp=sharp, middle=between)
+            return self._run(self._model.attend, window, sharp=sharp, middle=between)
 
     def _works(self, task: Task, z: Attended) -> tuple[Work | None, Work | None]:
         """What makes the sharp frame and the middle, where the network is to make them."""
@@ -201,7 +203,7 @@ class Stages:
         return self._model.device.type == "cpu" and self._model.config.fusion == "guided" and not self._config.tile
 
     def _made(self, generate: Callable[P, Tensor], *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        return self._cropped(generate(*args, **kwargs))
+        return self._cropped(self._run(generate, *args, **kwargs))
 
     def _input(self, n: int) -> Tensor:
         return self._cropped(self.ring.latent(n).pixels).clone()
@@ -222,7 +224,7 @@ class Stages:
         """The motion between two frames that are held; of the last pairs it is remembered."""
         key = earlier, later
         if key not in self._matches:
-            self._remember(key, self._model.match(self.ring.latent(earlier), self.ring.latent(later)))
+            self._remember(key, self._run(self._model.match, self.ring.latent(earlier), self.ring.latent(later)))
         return self._matches[key]
 
     def _remember(self, key: tuple[int, int], motion: Tensor) -> None:
