@@ -15,6 +15,7 @@ from alanet_core.color.format import Levels, PixelFormat
 from alanet_core.color.matrix import find_matrix
 from alanet_core.errors import FrameError, must
 from alanet_core.native import color as of_c
+from alanet_core.transfer import sent
 
 
 def to_rgb(planes: Sequence[Tensor], fmt: PixelFormat, device: torch.device | str | None = None) -> Tensor:
@@ -29,7 +30,7 @@ def to_rgb(planes: Sequence[Tensor], fmt: PixelFormat, device: torch.device | st
     height, width = _check_planes(planes, fmt)
     if torch.device(device or "cpu").type == "cpu" and of_c.serves(planes, _signal(fmt)):
         return of_c.decode(planes, _signal(fmt))
-    sources = [plane if device is None else plane.to(device, non_blocking=True) for plane in planes]
+    sources = [plane if device is None else sent(plane, device) for plane in planes]
     out = torch.empty((3, height, width), dtype=torch.float32, device=sources[0].device)
     for band in bands(height, width, fmt, out.device):
         _decode_band(sources, fmt, band, out[:, band.inner])

@@ -30,6 +30,7 @@ from alanet_core.streaming import heap
 from alanet_core.streaming.beside import both
 from alanet_core.streaming.plan import Task
 from alanet_core.streaming.recorded import Recorder, plainly
+from alanet_core.transfer import sent
 from alanet_core.streaming.ring import LatentRing
 
 Work = Callable[[], Tensor]
@@ -119,7 +120,7 @@ class Stages:
             self._canvas = Canvas(frame.shape[1], frame.shape[2], self._model.config.multiple)
         with self._encode.after((self._host.mark(),)):
             self._encode.uses(frame)
-            pixels = self._canvas.pad(frame[None].to(self._model.device, non_blocking=True))
+            pixels = self._canvas.pad(sent(frame[None], self._model.device))
             pixels = native.innermost(pixels)
             if n > 0 and goes_on and self._beside and self.ring.has_latent(n - 1):
                 latent = self._encode_and_match(n, pixels, self._canvas.area)
