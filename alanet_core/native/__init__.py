@@ -96,6 +96,7 @@ def _load() -> ctypes.CDLL | str:
         for name in KERNELS:
             getattr(library, name).restype = None
         library.alanet_convolves.restype = ctypes.c_int
+        library.alanet_sides.restype, library.alanet_sides.argtypes = ctypes.c_int, (ctypes.c_int,)
         library.alanet_unexplained.restype = ctypes.c_int
         library.alanet_whole_scratch.restype = library.alanet_pass_scratch.restype = ctypes.c_long
     except (OSError, AttributeError) as error:
@@ -142,6 +143,25 @@ def numbers(name: str, job: ctypes.Structure) -> int:
     return int(getattr(library, name)(ctypes.byref(job)))
 
 
+def threads() -> int:
+    """How many may share a kernel that this thread calls."""
+    return getattr(_now, "threads", None) or torch.get_num_threads()
+
+
+def of_one_side(threads: int) -> None:
+    """From now on this thread works beside another one, as `sides` says; where the other has ended, on so many."""
+    _now.threads = threads
+
+
+def sides(change: int) -> int:
+    """So many more threads work side by side, or fewer -> how many there are then, in this process.
+
+    Their kernels get no helpers while there are as many of them as threads.
+    """
+    library = _loaded()
+    return 0 if isinstance(library, str) else int(library.alanet_sides(change))
+
+
 @functools.cache
 def convolves() -> bool:
     """The kernels' convolutions suit this processor; asked where they can be called."""
@@ -159,7 +179,7 @@ def innermost(x: Tensor) -> Tensor:
         return plain.contiguous().permute(0, 3, 1, 2)
     made = torch.empty_like(plain, memory_format=torch.contiguous_format)
     _, channels, height, width = x.shape
-    call("alanet_innermost", Planes(height, width, channels, torch.get_num_threads(), x.data_ptr(), made.data_ptr()))
+    call("alanet_innermost", Planes(height, width, channels, threads(), x.data_ptr(), made.data_ptr()))
     return made.permute(0, 3, 1, 2)
 
 
@@ -213,7 +233,7 @@ def search(
         flows[0].data_ptr(),
         address(flows[1] if wanted > 1 else None),
         settings,
-        torch.get_num_threads(),
+        threads(),
     )
     if error:
         msg = f"no memory to search motion in {pairs} pairs of {width}x{height} pixels"

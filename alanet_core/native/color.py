@@ -88,7 +88,7 @@ def _job(planes: Sequence[Tensor], signal: Signal, rgb: Tensor) -> _Picture:
         site=tuple(_SITES.index(site) for site in signal.sites),
         plus=signal.plus,
         minus=signal.minus,
-        threads=torch.get_num_threads(),
+        threads=native.threads(),
         zero=signal.zero,
         span=signal.span,
         peak=signal.peak,

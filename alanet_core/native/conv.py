@@ -103,7 +103,7 @@ def in_order(layers: Layers) -> ctypes.Array[Layer]:
 
 def members(height: int, width: int) -> int:
     """Threads that do well on so many places."""
-    return min(torch.get_num_threads(), -(-height * width // _SHARE))
+    return min(native.threads(), -(-height * width // _SHARE))
 
 
 def convolve(x: Tensor, layers: Layers) -> Tensor:

@@ -103,7 +103,7 @@ class Fine:
             taps=len(self.taps),
             detail=self.detail,
             unfolds=self.unfolds,
-            threads=torch.get_num_threads(),
+            threads=native.threads(),
             scale=self.scale,
             places=ctypes.addressof(places),
             earlier=self.earlier,

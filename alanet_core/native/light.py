@@ -81,7 +81,7 @@ def halfway(motion: Tensor, a: Tensor, b: Tensor, doubt: float) -> Tensor:
         height=motion.shape[2],
         width=motion.shape[3],
         sides=sides,
-        threads=torch.get_num_threads(),
+        threads=native.threads(),
         doubt=doubt,
         motion=motion.data_ptr(),
         light=(ctypes.c_void_p * 2)(a.data_ptr(), b.data_ptr()),
@@ -101,7 +101,7 @@ def _call(name: str, source: Tensor, target: Tensor, *, times: int = 1, channels
         half=target.dtype == torch.bfloat16,
         times=times,
         channels=channels,
-        threads=torch.get_num_threads(),
+        threads=native.threads(),
         source=source.data_ptr(),
         target=target.data_ptr(),
     )

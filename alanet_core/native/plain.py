@@ -44,7 +44,7 @@ def copy(target: Tensor, source: Tensor) -> None:
         pieces=-(-count // _PIECE),
         size=_PIECE,
         bytes=count,
-        threads=torch.get_num_threads(),
+        threads=native.threads(),
         source=source.data_ptr(),
         target=target.data_ptr(),
     )
@@ -68,7 +68,7 @@ def gated(features: Sequence[Tensor], gates: Sequence[Tensor]) -> Tensor:
         width=width,
         channels=channels,
         count=count,
-        threads=torch.get_num_threads(),
+        threads=native.threads(),
         features=ctypes.addressof(lists[0]),
         gates=ctypes.addressof(lists[1]),
         sum=made.data_ptr(),

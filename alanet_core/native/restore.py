@@ -147,7 +147,7 @@ class Trail:
             places=len(numbers.times),
             open=len(numbers.moments),
             middle=self._middle,
-            threads=torch.get_num_threads(),
+            threads=native.threads(),
             pace=self._pace,
             bend=numbers.bend,
             scale=numbers.scale,

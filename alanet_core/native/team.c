@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "targets.h"
+
 enum {
     MOST = 64,   /* threads; beyond, waiting for each other costs more than they do */
     PARTS = 8,   /* in which a share is taken */
@@ -40,9 +42,11 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t called;
     Team *open;  /* teams that more may join */
-    int calls;   /* how often one was opened; it may wrap */
+    int calls;   /* how often there was something new for helpers; it may wrap */
     int threads; /* that were started */
-} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, 0};
+    int helping; /* of these, in a team */
+    int sides;   /* threads that each work on something of their own and need no help, but when fewer are left */
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, 0, 0, 0};
 
 static void rest(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -128,10 +132,15 @@ void team_share(const Team *team, int member, long pieces, long *begin, long *en
 
 /* --- The crew. --- */
 
+/* With the crew's lock. Sides and those who help them are no more than a team may have. */
+static int has_room(const Team *team) {
+    return team->joined < team->size && (crew.sides == 0 || crew.sides + crew.helping < team->size);
+}
+
 /* A team that has room, or NULL; with the crew's lock. */
 static Team *with_room(void) {
     Team *team = crew.open;
-    while (team && team->joined == team->size)
+    while (team && !has_room(team))
         team = team->next;
     return team;
 }
@@ -152,10 +161,12 @@ static void *help(void *unused) {
         }
         int member = team->joined++;
         team->inside++;
+        crew.helping++;
         pthread_mutex_unlock(&crew.lock);
         team->work(team, member, team->job);
         finish(team, member);
         pthread_mutex_lock(&crew.lock);
+        crew.helping--;
         if (--team->inside == 0)
             pthread_cond_signal(&team->left);
     }
@@ -167,7 +178,7 @@ static void begin_anew(void) {
     pthread_mutex_init(&crew.lock, NULL);
     pthread_cond_init(&crew.called, NULL);
     crew.open = NULL;
-    crew.threads = 0;
+    crew.threads = crew.helping = crew.sides = 0;
 }
 
 static pthread_once_t watched = PTHREAD_ONCE_INIT;
@@ -187,15 +198,32 @@ static void hire(int helpers) {
     pthread_attr_destroy(&attributes);
 }
 
+/* With the crew's lock. */
+static void call(int helpers) {
+    __atomic_add_fetch(&crew.calls, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < helpers; i++)
+        pthread_cond_signal(&crew.called);
+}
+
 static void open_to_all(Team *team) {
     pthread_mutex_lock(&crew.lock);
     hire(team->size - 1);
     team->next = crew.open;
     crew.open = team;
-    __atomic_add_fetch(&crew.calls, 1, __ATOMIC_RELAXED);
-    for (int i = 1; i < team->size; i++)
-        pthread_cond_signal(&crew.called);
+    if (has_room(team))
+        call(team->size - 1);
     pthread_mutex_unlock(&crew.lock);
+}
+
+/* So many sides more or fewer; how many there are then. */
+EXPORTED int alanet_sides(int change) {
+    pthread_mutex_lock(&crew.lock);
+    int sides = crew.sides + change; /* a side of a parent may end in its child */
+    crew.sides = sides = sides > 0 ? sides : 0;
+    if (with_room())
+        call(1);
+    pthread_mutex_unlock(&crew.lock);
+    return sides;
 }
 
 static void close_to_all(Team *team) {

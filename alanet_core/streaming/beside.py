@@ -2,7 +2,7 @@
 nor does a frame's encoding need its motion.
 
 Threads that share a layer wait for each other at its end, and a small network has a hundred layers and kernels a pair.
-Side by side they meet once.
+Side by side they meet once; and when one has ended, kernels of the other get all threads.
 """
 
 import functools
@@ -12,6 +12,8 @@ from threading import Barrier
 from typing import TypeVar
 
 import torch
+
+from alanet_core import native
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -26,9 +28,13 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     crew = _crew(threads)
 
     def run(work: Callable[[], A | B]) -> A | B:
-        with torch.inference_mode(inference), torch.no_grad():  # both are a thread's own
-            return work()
+        try:
+            with torch.inference_mode(inference), torch.no_grad():  # both are a thread's own
+                return work()
+        finally:
+            native.sides(-1)
 
+    native.sides(2)
     one, other = crew.submit(run, first), crew.submit(run, second)
     wait((one, other))
     return one.result(), other.result()  # type: ignore[return-value]  # each gives what its work gives
@@ -41,6 +47,7 @@ def _crew(threads: int) -> ThreadPoolExecutor:
 
     def begin() -> None:
         torch.set_num_threads((threads + 1) // 2)
+        native.of_one_side(threads)
         torch.get_num_threads()  # until it is asked, a thread takes the number that was set last, by whichever thread
         started.wait()
 

@@ -30,8 +30,8 @@ from alanet_core.streaming import heap
 from alanet_core.streaming.beside import both
 from alanet_core.streaming.plan import Task
 from alanet_core.streaming.recorded import Recorder, plainly
-from alanet_core.transfer import sent
 from alanet_core.streaming.ring import LatentRing
+from alanet_core.transfer import sent
 
 Work = Callable[[], Tensor]
 Early = Callable[[int, Tensor], None]

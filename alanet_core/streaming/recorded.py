@@ -59,7 +59,7 @@ class Recorder:
         tensors: list[Tensor] = []
         arguments = (args, tuple(sorted(kwargs.items())))
         key = (function, _described(arguments, tensors))
-        with torch.cuda.device_of(tensors[0]):
+        with torch.cuda.device_of(tensors[0]):  # type: ignore[no-untyped-call]  # torch leaves it untyped
             if key not in self._recordings:
                 self._make_room()
                 self._recordings[key] = self._recorded(function, arguments, tensors)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from alanet_core import native
 from alanet_core.streaming.beside import both
 
 
@@ -35,6 +36,31 @@ def test_they_meet_where_there_are_two_threads_and_never_where_there_is_one(thre
         return True
 
     assert both(meet, meet) == (threads > 1, threads > 1)
+
+
+@pytest.mark.skipif(not native.available(), reason=str(native.absence()))
+def test_kernels_get_no_help_until_one_of_them_has_ended(threads: int) -> None:
+    ended, sides = threading.Event(), []
+
+    def first() -> int:
+        sides.append(native.sides(0))
+        return native.threads()
+
+    def second() -> int:
+        for _ in range(500):  # until the first one is gone
+            if threads == 1 or native.sides(0) == 1:
+                break
+            time.sleep(0.01)
+        sides.append(native.sides(0))
+        ended.set()
+        return native.threads()
+
+    assert both(first, second) == (threads, threads)
+    assert ended.is_set()
+    assert sides == ([2, 1] if threads > 1 else [0, 0])
+    with pytest.raises(ZeroDivisionError):
+        both(lambda: 1 / 0, lambda: 1)
+    assert native.sides(0) == 0
 
 
 def test_the_first_failure_is_raised_once_both_have_ended(threads: int) -> None:
