@@ -1,6 +1,7 @@
 """Colour in one pass (color.c) against the same by steps in PyTorch; threads, order in memory, what is no number."""
 
 import os
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -15,6 +16,7 @@ from alanet_core.color.convert import storage
 pytestmark = pytest.mark.skipif(not native.available(), reason=str(native.absence()))
 
 ROUNDING = 1e-5  # of what is 1 in the picture: chroma far outside of its range included
+HALFWAY = 1e-6  # of the same: within this of the middle between two numbers either may be stored
 NARROW, WIDE = st.integers(1, 40), st.integers(120, 300)  # blocks of columns are 128 wide
 
 
@@ -59,13 +61,18 @@ def test_both_forms_give_the_same_but_for_rounding(fmt, height, width, seed):
     rgb = to_rgb(planes, fmt)
     assert (rgb - plainly(to_rgb, planes, fmt)).abs().max() < ROUNDING
     any_rgb = 1.4 * torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed)) - 0.2
-    for mine, theirs in zip(from_rgb(any_rgb, fmt), plainly(from_rgb, any_rgb, fmt), strict=True):
-        apart = (mine.double() - theirs.double()).abs()
+    exact = from_rgb(any_rgb, replace(fmt, sample="float", bits=32))
+    made = zip(from_rgb(any_rgb, fmt), plainly(from_rgb, any_rgb, fmt), exact, strict=True)
+    for number, (mine, theirs, unrounded) in enumerate(made):
+        a, b = mine.double(), theirs.double()
         if fmt.sample == "float":
-            assert apart.max() < ROUNDING
-        else:  # one step where a value lies between two, within what floats tell apart
-            assert apart.max() <= 1
-            assert (apart > 0).double().mean() < 0.05
+            assert (a - b).abs().max() < ROUNDING
+            continue
+        levels = fmt.chroma if number and fmt.family == "yuv" else fmt.luma
+        stored = unrounded.double() * levels.span + levels.zero
+        halfway = (stored - torch.minimum(a, b) - 0.5).abs()
+        assert (a - b).abs().max() <= 1
+        assert (halfway[a != b] < HALFWAY * levels.span).all()
 
 
 @pytest.mark.parametrize("fmt", [PixelFormat(family="yuv", subsampling=(1, 1)), PixelFormat(family="rgb", bits=10)])
