@@ -47,6 +47,18 @@ INLINED int most(int a, int b) { return a > b ? a : b; }
 INLINED int chroma_width(const Picture *p) { return (p->width + p->halved[0]) >> p->halved[0]; }
 INLINED int chroma_height(const Picture *p) { return (p->height + p->halved[1]) >> p->halved[1]; }
 
+/* NAME(job, i): MADE(picture, i, bytes), compiled for each size of a sample. */
+#define BY_BYTES(NAME, MADE)                                                                                           \
+    CLONED static void NAME(const void *job, int i) {                                                                  \
+        const Picture *p = job;                                                                                        \
+        if (p->bytes == 1)                                                                                             \
+            MADE(p, i, 1);                                                                                             \
+        else if (p->bytes == 2)                                                                                        \
+            MADE(p, i, 2);                                                                                             \
+        else                                                                                                           \
+            MADE(p, i, 4);                                                                                             \
+    }
+
 /* --- To RGB. --- */
 
 /* Stored numbers -> the nominal range. First the subtraction, so that zero is exactly 0. */
@@ -130,15 +142,7 @@ INLINED void decoded_row(const Picture *p, int y, int bytes) {
     }
 }
 
-CLONED static void decode_row(const void *job, int y) {
-    const Picture *p = job;
-    if (p->bytes == 1)
-        decoded_row(p, y, 1);
-    else if (p->bytes == 2)
-        decoded_row(p, y, 2);
-    else
-        decoded_row(p, y, 4);
-}
+BY_BYTES(decode_row, decoded_row)
 
 /* rgb: planes one after the other, step 1. */
 EXPORTED void alanet_decode(const Picture *p) {
@@ -294,15 +298,7 @@ INLINED void encoded_strip(const Picture *p, int strip, int bytes) {
     }
 }
 
-CLONED static void encode_strip(const void *job, int strip) {
-    const Picture *p = job;
-    if (p->bytes == 1)
-        encoded_strip(p, strip, 1);
-    else if (p->bytes == 2)
-        encoded_strip(p, strip, 2);
-    else
-        encoded_strip(p, strip, 4);
-}
+BY_BYTES(encode_strip, encoded_strip)
 
 /* rgb: pixels one after the other (step 3) or planes (step 1). */
 EXPORTED void alanet_encode(const Picture *p) {

@@ -59,7 +59,7 @@ typedef struct {
     const float *before, *after; /* [rows, columns] */
 } Score;
 
-INLINED int within(int i, int count) { return i < 0 ? 0 : i < count ? i : count - 1; }
+INLINED int held(int i, int count) { return i < 0 ? 0 : i < count ? i : count - 1; }
 
 /* The sums over blocks of so many columns. */
 INLINED void by_block(const float *columns, int count, int block, float *sum) {
@@ -73,11 +73,12 @@ INLINED void by_block(const float *columns, int count, int block, float *sum) {
 
 /* Blocks that no shift of `before` explains. */
 CLONED static int unexplained(const Score *s) {
-    float around[MOST + 2 * REACH][MOST + 2 * REACH], least[MOST], sum[MOST], columns[MOST], mean[MOST];
+    float around[MOST + 2 * REACH][MOST + 2 * REACH], least[MOST], sum[MOST];
+    float columns[MOST], mean[MOST], cells[MOST];
     int wide = s->columns, blocks = (wide + s->block - 1) / s->block, found = 0;
     for (int y = 0; y < s->rows + 2 * s->search; y++)
         for (int x = 0; x < wide + 2 * s->search; x++)
-            around[y][x] = s->before[within(y - s->search, s->rows) * wide + within(x - s->search, wide)];
+            around[y][x] = s->before[held(y - s->search, s->rows) * wide + held(x - s->search, wide)];
     for (int top = 0; top < s->rows; top += s->block) {
         int bottom = top + s->block < s->rows ? top + s->block : s->rows;
         for (int shift = 0; shift < (2 * s->search + 1) * (2 * s->search + 1); shift++) {
@@ -98,8 +99,9 @@ CLONED static int unexplained(const Score *s) {
         }
         by_block(columns, wide, s->block, mean);
         for (int i = 0; i < blocks; i++) {
-            int cells = (bottom - top) * ((i + 1) * s->block < wide ? s->block : wide - i * s->block);
-            mean[i] /= (float)cells;
+            int across = (i + 1) * s->block < wide ? s->block : wide - i * s->block;
+            cells[i] = (float)((bottom - top) * across);
+            mean[i] /= cells[i];
         }
         for (int x = 0; x < wide; x++) {
             columns[x] = 0;
@@ -107,10 +109,8 @@ CLONED static int unexplained(const Score *s) {
                 columns[x] += fabsf(s->after[y * wide + x] - mean[x / s->block]);
         }
         by_block(columns, wide, s->block, sum);
-        for (int i = 0; i < blocks; i++) {
-            int cells = (bottom - top) * ((i + 1) * s->block < wide ? s->block : wide - i * s->block);
-            found += least[i] / (float)cells > s->change + sum[i] / (float)cells / 2;
-        }
+        for (int i = 0; i < blocks; i++)
+            found += least[i] / cells[i] > s->change + sum[i] / cells[i] / 2;
     }
     return found;
 }
