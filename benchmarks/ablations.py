@@ -10,6 +10,7 @@ One line of a Markdown table an arm. Arms may run in several processes at once.
 import argparse
 import copy
 import dataclasses
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
 
 import alanet_core as alanet
+from alanet_core import native
 from alanet_core.latent import Core
 from alanet_core.model.guided import GuidedLevel
 from alanet_core.model.smear import Blurred
@@ -152,6 +154,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     args = parser.parse_args()
+    os.environ[native.SWITCH] = "0"  # parts are taken out of PyTorch's form: a kernel would go on with them
     for name in args.arms:
         found = run(name, args)
         print(f"| {name} |", " | ".join(f"{found[figure]:.2f}" for figure in FIGURES), "|", flush=True)

@@ -10,6 +10,7 @@ from alanet_core.model.encoder import Encoder
 from alanet_core.model.flows import coarser
 from alanet_core.model.generator import MiddleGenerator, SharpGenerator
 from alanet_core.model.guided import GuidedMiddle, GuidedSharp, halvings
+from alanet_core.model.halfway import halfway
 from alanet_core.model.light import pyramid
 from alanet_core.model.restore import Restore
 from alanet_core.model.search import search, search_twice
@@ -66,22 +67,24 @@ class Alanet(nn.Module):
         attended: Attended = self.attention(window, sharp=sharp, middle=middle)
         return attended
 
-    def match(self, earlier: Latent, later: Latent) -> Tensor:
+    def match(self, earlier: Latent, later: Latent, *, middle: bool = True) -> Tensor:
         """The motion between two frames that follow each other, once for all that is made of it.
 
-        [B, 4 * config.searches, h, w] float32 at the size where the last convolutions work, each answer as
-        `alanet_core.model.search` gives it, that of the finest search last; of no channels for a network that does not
-        look for motion.
+        [B, C, h, w] float32 at the size where the last convolutions work: as the `halfway` frame sees it, four
+        channels, unless no middle is wanted; then the answers of config.searches as `alanet_core.model.search` gives
+        them, that of the finest search last. Of no channels for a network that does not look for motion.
         """
-        return self.measure(earlier.light, later.light) if earlier.light else earlier.pixels[:, :0]
+        return self.measure(earlier.light, later.light, middle=middle) if earlier.light else earlier.pixels[:, :0]
 
-    def measure(self, earlier: tuple[Tensor, ...], later: tuple[Tensor, ...]) -> Tensor:
+    def measure(self, earlier: tuple[Tensor, ...], later: tuple[Tensor, ...], *, middle: bool = True) -> Tensor:
         """The same of two frames' `brightness`, for a network that looks for motion."""
         finest = self.config.fold.bit_length() - 1
         if self.config.searches == 1:
-            return search(earlier[finest:], later[finest:])
-        finer, found = search_twice(earlier[finest - 1 :], later[finest - 1 :])
-        return torch.cat((found, coarser(finer, 2)), 1)
+            found = search(earlier[finest:], later[finest:])
+        else:
+            finer, found = search_twice(earlier[finest - 1 :], later[finest - 1 :])
+            found = torch.cat((found, coarser(finer, 2)), 1)
+        return torch.cat((halfway(found, earlier[finest], later[finest]), found), 1) if middle else found
 
     def generate_sharp(
         self, z: Tensor, frames: tuple[Latent, Latent, Latent], motions: tuple[Tensor, Tensor], tile: int = 0

@@ -56,9 +56,9 @@ class GateBank(nn.Module):
             nn.init.uniform_(parameter, -1 / math.sqrt(inputs), 1 / math.sqrt(inputs))
 
     def forward(self, pooled: Tensor) -> Tensor:
-        hidden = torch.relu(torch.einsum("grc,bc->bgr", self.squeeze, pooled) + self.squeeze_bias)
-        gates = torch.sigmoid(torch.einsum("gcr,bgr->bgc", self.excite, hidden) + self.excite_bias)
-        return gates[..., None, None]
+        hidden = torch.relu(self.squeeze @ pooled.T + self.squeeze_bias[..., None])  # [count, squeezed, B]
+        gates = torch.sigmoid(self.excite @ hidden + self.excite_bias[..., None])
+        return gates.permute(2, 0, 1)[..., None, None]
 
 
 class LatentAttention(nn.Module):

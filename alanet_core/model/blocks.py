@@ -1,8 +1,8 @@
 """The few parts that every stage is made of."""
 
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -52,30 +52,34 @@ class Conv(nn.Conv2d):
 
     def in_c(self, x: Tensor) -> bool:
         """Whether conv.c convolves x."""
-        return (
-            x.dtype == torch.float32
-            and self._serves(x)
-            and of_c.serves(self.in_channels, self.out_channels, self.kernel_size[0])
-        )
+        return x.dtype == torch.float32 and self._serves(x) and self.suits
 
     def _fuses(self, x: Tensor) -> bool:
         return self._serves(x) and onednn_computes(x.dtype)
 
     def _serves(self, x: Tensor) -> bool:
-        weight = self.weight
-        if weight.is_inference() or x.dtype != weight.dtype:  # such a tensor does not tell when it changes
-            return False
-        return native.serves(x, learnt=self.parameters())
+        return self.tells(x.dtype) and native.serves(x, learnt=self.parameters())
+
+    def tells(self, dtype: torch.dtype) -> bool:
+        """Whether the weights are of this dtype, and tell when they change: those of inference mode do not."""
+        weight = self._parameters["weight"]  # as an attribute it takes five times as long
+        assert weight is not None
+        return weight.dtype == dtype and not weight.is_inference()
 
     def _in_c(self, x: Tensor, slope: float) -> Tensor:
-        return of_c.convolve(x, [(self.packed, slope)])
+        return of_c.convolve(x, of_c.Layers([(self.packed, slope)]))
+
+    @property
+    def suits(self) -> bool:
+        """Whether conv.c makes convolutions of this shape; asked where kernels can be called."""
+        return of_c.serves(self.in_channels, self.out_channels, self.kernel_size[0])
 
     @property
     def packed(self) -> of_c.Packed:
         """Weights as conv.c reads them."""
         assert self.bias is not None
         bias = self.bias
-        return self._kept(self._weights_are(), lambda: of_c.packed(self.weight.detach(), bias.detach()))
+        return self._kept(self.weights_are(), lambda: of_c.packed(self.weight.detach(), bias.detach()))
 
     def _fused(self, x: Tensor, after: str, numbers: list[float]) -> Tensor:
         """By oneDNN, whose packed weights depend on what is convolved."""
@@ -83,15 +87,18 @@ class Conv(nn.Conv2d):
             return x.new_empty(len(x), *x.shape[2:], self.out_channels).permute(0, 3, 1, 2)
         same = list(self.padding), [1, 1], [1, 1], 1
         packed = self._kept(
-            (*self._weights_are(), x.dtype, x.shape),
+            (*self.weights_are(), x.dtype, x.shape),
             lambda: _reorder(torch.ops.aten.to_mkldnn(self.weight.detach()), *same, list(x.shape)),
         )
         made: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, *same, after, numbers, "")  # noqa: SLF001
         return made
 
-    def _weights_are(self) -> tuple[object, ...]:
-        numbers = self.weight, self.bias
-        return tuple(part for x in numbers if x is not None for part in (x.data_ptr(), x._version))  # noqa: SLF001 no public name for it
+    def weights_are(self) -> tuple[object, ...]:
+        """What changes with the weights, which are none of inference mode."""
+        weight, bias = self._parameters["weight"], self._parameters["bias"]
+        assert weight is not None
+        assert bias is not None
+        return weight.data_ptr(), weight._version, bias.data_ptr(), bias._version  # noqa: SLF001 no public name for it
 
     def _kept(self, key: tuple[object, ...], pack: Callable[[], T]) -> T:
         """Packed weights are kept until the weights change."""
@@ -146,6 +153,42 @@ def upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+class Step(NamedTuple):
+    """A convolution, and the slope of the LeakyReLU after it, 1 for none."""
+
+    layer: Conv
+    slope: float
+
+
+class Row:
+    """Convolutions one after the other, as conv.c has them."""
+
+    def __init__(self, *steps: Step) -> None:
+        self._steps = steps
+        self._kept: tuple[object, of_c.Layers | None] = None, None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Copies pack anew, as those of Conv."""
+        return {**self.__dict__, "_kept": (None, None)}
+
+    def packed(self, x: Tensor) -> of_c.Layers | None:
+        """Made anew where weights have changed; None where C is not to convolve x."""
+        if x.dtype != torch.float32 or not native.serves(x, learnt=self._weights()):
+            return None
+        if not all(step.layer.tells(torch.float32) for step in self._steps):
+            return None
+        key = [step.layer.weights_are() for step in self._steps]
+        known, packed = self._kept
+        if known != key:
+            suits = all(step.layer.suits for step in self._steps)
+            packed = of_c.Layers((step.layer.packed, step.slope) for step in self._steps) if suits else None
+            self._kept = key, packed
+        return packed
+
+    def _weights(self) -> Iterator[Tensor]:
+        return (x for step in self._steps for x in step.layer.parameters())
+
+
 class DoubleConv(nn.Module):
     """Two convolutions, each followed by LeakyReLU: [B, inputs, h, w] -> [B, outputs, h, w]."""
 
@@ -153,16 +196,11 @@ class DoubleConv(nn.Module):
         super().__init__()
         self.first = conv(inputs, outputs, kernel)
         self.second = conv(outputs, outputs, kernel)
+        self.row = Row(Step(self.first, SLOPE), Step(self.second, SLOPE))
 
     def forward(self, x: Tensor) -> Tensor:
-        layers = self.packed(x)
+        layers = self.row.packed(x)
         return of_c.convolve(x, layers) if layers else self.second.active(self.first.active(x))
-
-    def packed(self, x: Tensor) -> of_c.Layers:
-        """Both as C has them; none where it is not to convolve x."""
-        if not (self.first.in_c(x) and self.second.in_c(x)):
-            return []
-        return [(self.first.packed, SLOPE), (self.second.packed, SLOPE)]
 
 
 def bounded(x: Tensor) -> Tensor:
@@ -173,19 +211,17 @@ def bounded(x: Tensor) -> Tensor:
 class Head(nn.Sequential):
     """Convolutions with LeakyReLU between them and none at the end."""
 
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        *before, last = (layer for layer in layers if isinstance(layer, Conv))
+        self.row = Row(*(Step(layer, SLOPE) for layer in before), Step(last, 1.0))
+
     def forward(self, x: Tensor) -> Tensor:
         *before, last = (layer for layer in self if isinstance(layer, Conv))
         for layer in before:
             x = layer.active(x)
         made: Tensor = last(x)
         return made
-
-    def packed(self, x: Tensor) -> of_c.Layers:
-        """The layers as C has them, with slopes of LeakyReLU; none where it is not to convolve x."""
-        layers = [layer for layer in self if isinstance(layer, Conv)]
-        if not all(layer.in_c(x) for layer in layers):
-            return []
-        return [(layer.packed, SLOPE if layer is not layers[-1] else 1.0) for layer in layers]
 
     def reach(self, x: Tensor) -> int:
         """Rows and columns on either side that a place depends on, of what is made of x."""

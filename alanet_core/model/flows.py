@@ -15,7 +15,17 @@ def coarser(flow: Tensor, times: int) -> Tensor:
     """A flow in pixels of its level -> the same at 1 / times of the size."""
     if times == 1:
         return flow
-    return light.coarser(flow, times) if native.serves(flow) else F.avg_pool2d(flow, times) / times
+    return light.coarser(flow, times)[0] if native.serves(flow) else F.avg_pool2d(flow, times) / times
+
+
+def pyramid(flow: Tensor, times: int, levels: int) -> list[Tensor]:
+    """The same at so many sizes, each half of the one before; the first one at 1 / times."""
+    if times > 1 and native.serves(flow):
+        return light.coarser(flow, times, levels)
+    made = [coarser(flow, times)]
+    while len(made) < levels:
+        made.append(coarser(made[-1], 2))
+    return made
 
 
 def finest(motion: Tensor, correction: Tensor) -> Tensor:

@@ -20,16 +20,14 @@ from torch import Tensor, nn
 from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
-from alanet_core.model.blocks import SLOPE, DoubleConv, Head, activate, conv, head, of_parts, upsample, zero
+from alanet_core.model.blocks import SLOPE, DoubleConv, Head, Row, Step, activate, conv, head, of_parts, upsample, zero
 from alanet_core.model.fine import CHANGE_SCALE, Native, Scene, form
-from alanet_core.model.flows import coarser, finest, going_on
-from alanet_core.model.halfway import halfway
+from alanet_core.model.flows import finest, going_on, pyramid
 from alanet_core.model.light import Planes
 from alanet_core.model.motion import gather, like, warp
-from alanet_core.model.smear import Blurred, cues, smear
+from alanet_core.model.smear import Blurred, smear
 from alanet_core.model.strips import Strip, by_strips, near
 from alanet_core.native import levels as of_c
-from alanet_core.native.conv import Layers
 from alanet_core.native.fine import MOST_LAYERS
 from alanet_core.native.smear import append
 
@@ -74,6 +72,8 @@ class GuidedLevel(nn.Module):
         self.fuse = DoubleConv(channels, channels)
         self.flow = conv(channels, FLOWS, last)
         zero(self.flow)
+        steps = [Step(layer, SLOPE) for layer in (self.reduce, self.fuse.first, self.fuse.second)]
+        self.row = Row(*steps, *([Step(self.flow, 1.0)] if last == 1 else []))
 
     def forward(
         self, z: Tensor, correction: Tensor | None, motion: Tensor, features: Features, planes: Planes
@@ -111,7 +111,7 @@ class GuidedLevel(nn.Module):
         def reduced(strip: Strip) -> Tensor:
             return self.reduce.active(level.look(range(*strip)))
 
-        if layers := self._packed(z):
+        if layers := self.row.packed(z):
             made = level.whole(layers)
             if not isinstance(made, Tensor):
                 return made
@@ -120,14 +120,6 @@ class GuidedLevel(nn.Module):
             height, width = motion.shape[2:]
             fused = self.fuse(by_strips(reduced, height, tile=near(height, width, STRIP), margin=0, grid=1))
         return fused, *of_c.settle(motion, begin, self.flow(fused))
-
-    def _packed(self, z: Tensor) -> Layers:
-        """All convolutions as C has them, but that of the flow where it is none of 1 x 1; none where it does not."""
-        fuse = self.fuse.packed(z)
-        if not (fuse and self.reduce.in_c(z)):
-            return []
-        step = [(self.flow.packed, 1.0)] if self.flow.kernel_size[0] == 1 else []
-        return [(self.reduce.packed, SLOPE), *fuse, *step]
 
 
 @torch.no_grad()
@@ -158,9 +150,7 @@ class GuidedPath(nn.Module):
         """frames: a, own, b. motion: [B, 4, h, w] where the last convolutions work, as is the last of the flows."""
         earlier, own, later = frames
         level_of_flow, top = self.unshuffle.bit_length() - 1, len(self.levels) - 1
-        begin = [coarser(motion, self.unshuffle // self.fold)]
-        for _ in range(top):
-            begin.append(coarser(begin[-1], 2))
+        begin = pyramid(motion, self.unshuffle // self.fold, top + 1)
         correction: Tensor | None = None
         flows: list[Tensor] = []
         for level, at in zip(self.levels, range(top, -1, -1), strict=True):
@@ -217,7 +207,7 @@ class GuidedSharp(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.taps, self.fold = config.taps, config.fold
+        self.taps = config.taps
         cells, taps = config.fold**2, len(config.taps)
         self.path = GuidedPath(config, own=True)
         # Sharp frames want no filter. That a factor of its own says so is learnt at once.
@@ -246,13 +236,12 @@ class GuidedSharp(nn.Module):
         """
         previous, own, following = frames
         planes = _planes(previous, following, own)
-        before, after = (motion[:, -4:] for motion in motions)  # of the finest search
+        before, after = (motion[:, -FLOWS:] for motion in motions)  # of the finest search
         motion = torch.cat((before[:, 2:], after[:, :2]), 1)
         z, flows = self.path(z, (previous, own, following), planes, motion)
         coarse, smearing = (going_on(flow, frames) for flow in flows[-2:])
-        places = coarse, 0.5, self.taps, self.path.unshuffle
-        smeared = smear(own.light[0], *places)
-        blurred = _blurred(self.blurred, cues(tuple(frame.light[0] for frame in frames), *places))
+        smeared = smear(own.light[0], coarse, 0.5, self.taps, self.path.unshuffle)
+        blurred = self.blurred.judge(tuple(frame.light[0] for frame in frames), coarse, 0.5, self.path.unshuffle)
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told, smeared))
         del z
@@ -269,7 +258,6 @@ class GuidedMiddle(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.fold = config.fold
         self.taps = config.taps
         cells, taps = config.fold**2, len(config.taps)
         self.path = GuidedPath(config, own=False)
@@ -295,11 +283,10 @@ class GuidedMiddle(nn.Module):
         """
         own, following = frames
         planes = _planes(own, following, None)
-        matched = planes[self.fold.bit_length() - 1]
-        z, flows = self.path(z, (own, None, following), planes, halfway(motion, matched.a, matched.b))
+        z, flows = self.path(z, (own, None, following), planes, motion[:, :FLOWS])
         coarse, finest = flows[-2:]
-        seen = cues((own.light[0], following.light[0]), coarse, 1.0, self.taps, self.path.unshuffle)
-        blurred = _blurred(self.blurred, seen)
+        lights = own.light[0], following.light[0]
+        blurred = self.blurred.judge(lights, coarse, 1.0, self.path.unshuffle)
         told = _share(blurred) if told is None else told
         folded = self.path.unfold(_with(z, told))
         del z
@@ -310,7 +297,7 @@ class GuidedMiddle(nn.Module):
 def _picture(scene: Scene, head: Head, tile: int) -> Tensor:
     """Look, let the last convolutions judge, compose: strip by strip or in C, [B, 3, H, W] float32."""
     picture = form(scene, head.parameters())
-    if isinstance(picture, Native) and 0 < len(layers := head.packed(scene.folded)) <= MOST_LAYERS:
+    if isinstance(picture, Native) and (layers := head.row.packed(scene.folded)) and len(layers) <= MOST_LAYERS:
         return picture.whole(layers)
 
     def fine(strip: Strip) -> Tensor:
@@ -320,12 +307,6 @@ def _picture(scene: Scene, head: Head, tile: int) -> Tensor:
     margin = picture.margin + scene.side * head.reach(scene.folded)
     grid = math.lcm(picture.grid, scene.side * head.grid(scene.folded))
     return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=grid)
-
-
-def _blurred(judge: Blurred, seen: Tensor) -> Tensor:
-    """For the `cues` of each frame the logit of its being blurred, [B, frames]."""
-    logits: Tensor = judge(seen)
-    return logits[..., 0].transpose(0, 1)
 
 
 def _share(blurred: Tensor) -> Tensor:

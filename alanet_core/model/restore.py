@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from alanet_core import native
 from alanet_core.config import ModelConfig
-from alanet_core.model.blocks import SLOPE, conv, zero
+from alanet_core.model.blocks import SLOPE, Row, Step, conv, zero
 from alanet_core.model.cells import as_channels, cells, joined
 from alanet_core.model.fine import CHANGE_SCALE, Scene, grown
 from alanet_core.model.light import brightness, pyramid
 from alanet_core.model.motion import numbers, places, sample, unit, warp
 from alanet_core.model.strips import Strip, by_strips, near
-from alanet_core.native.conv import SQUARE, Layers
+from alanet_core.native.conv import SQUARE
 from alanet_core.native.restore import Numbers
 from alanet_core.native.restore import Trail as InC
 
@@ -107,6 +107,8 @@ class Pass(nn.Module):
         self.second, self.third = conv(width, width), conv(width, width)
         self.last = conv(width, side**2 * (_FILTERED + 3), 1)
         zero(self.last)
+        before = (self.first, self.second, self.third)
+        self.row = Row(*(Step(layer, SLOPE) for layer in before), Step(self.last, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first.active(x)
@@ -114,13 +116,6 @@ class Pass(nn.Module):
         x = x + self.third.active(x)
         out: Tensor = self.last(x)
         return out
-
-    def packed(self, x: Tensor) -> Layers:
-        """The layers as C has them, with slopes of LeakyReLU; none where it is not to convolve x."""
-        layers = (self.first, self.second, self.third, self.last)
-        if not all(layer.in_c(x) for layer in layers):
-            return []
-        return [(layer.packed, 1.0 if layer is self.last else SLOPE) for layer in layers]
 
     def grid(self, x: Tensor) -> int:
         """Rows of cells that are made at once of what is like x: strips of a multiple of these change no bit."""
@@ -217,7 +212,7 @@ class _Form(Protocol):
 def _passed(judge: Pass, picture: Tensor, form: _Form, tile: int) -> Tensor:
     """The picture after one more pass."""
     both = form.both(picture, tile)
-    if isinstance(form, _Native) and (layers := judge.packed(picture)):
+    if isinstance(form, _Native) and (layers := judge.row.packed(picture)):
         return form.path.whole(picture, both, layers)
 
     def step(strip: Strip) -> Tensor:

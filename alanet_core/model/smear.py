@@ -6,6 +6,8 @@ Measured at places that are parts of the motion, the ratio is the same for slow 
 knows it: a neighbourhood knows more, and the whole frame, which was exposed at once, knows most.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -40,13 +42,13 @@ def cues(lights: tuple[Tensor, ...], flow: Tensor, pace: float, taps: tuple[floa
     motion where the own one has it is good enough for its neighbours: nothing is warped.
     """
     if _served(lights[0], flow, taps):
-        return _told(of_c.Smear(flow, pace, taps, scale, **_NUMBERS).sums(lights)[:, None])
+        return of_c.Smear(flow, pace, taps, scale, **_NUMBERS).cues(lights)[0][:, None]
     velocity = _velocity(flow, pace)
     return torch.stack([_told(_sums(light, velocity, taps, scale)) for light in lights])
 
 
-def _served(light: Tensor, flow: Tensor, taps: tuple[float, ...]) -> bool:
-    return len(taps) <= of_c.MOST_TAPS and native.serves(light, flow)
+def _served(light: Tensor, flow: Tensor, taps: tuple[float, ...], learnt: Iterable[Tensor] = ()) -> bool:
+    return len(taps) <= of_c.MOST_TAPS and native.serves(light, flow, learnt=learnt)
 
 
 def _velocity(flow: Tensor, pace: float) -> Tensor:
@@ -96,11 +98,20 @@ class Blurred(nn.Module):
 
     def __init__(self, taps: tuple[float, ...], hidden: int = 16) -> None:
         super().__init__()
+        self.taps = taps
         self.hidden = nn.Linear(cue_count(taps), hidden)
         self.verdict = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return _exactly(self.verdict, torch.tanh(_exactly(self.hidden, x)))
+
+    def judge(self, lights: tuple[Tensor, ...], flow: Tensor, pace: float, scale: int) -> Tensor:
+        """The logits of frames, from their brightness as `cues` takes it: [B, frames]."""
+        if _served(lights[0], flow, self.taps, learnt=self.parameters()):
+            smear = of_c.Smear(flow, pace, self.taps, scale, **_NUMBERS)
+            return smear.cues(lights, (self.hidden, self.verdict))[1]
+        logits: Tensor = self(cues(lights, flow, pace, self.taps, scale))
+        return logits[..., 0].transpose(0, 1)
 
 
 def _exactly(layer: nn.Linear, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ KERNELS = (  # those that take a structure and cannot fail
     *("alanet_convolve", "alanet_whole"),
     *("alanet_copy", "alanet_innermost", "alanet_gated"),
     *("alanet_decode", "alanet_encode", "alanet_thumbnail"),
-    *("alanet_brightness", "alanet_halved", "alanet_folded", "alanet_pooled", "alanet_coarser"),
+    *("alanet_pyramid", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
 _lock = threading.Lock()
 
@@ -186,6 +186,11 @@ def innermost(x: Tensor) -> Tensor:
 def address(x: Tensor | None) -> int | None:
     """Where a tensor lies; it must stay alive for as long."""
     return None if x is None else x.data_ptr()
+
+
+def addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    """Where each lies, in order."""
+    return (ctypes.c_void_p * len(tensors))(*(x.data_ptr() for x in tensors))
 
 
 def serves(*tensors: Tensor, learnt: Iterable[Tensor] = ()) -> bool:

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -62,8 +63,21 @@ class Packed:
         return _PLACES * (_NEAR * (self.inputs + self.outputs) + 2 * _GAP) if self.kernel == 3 else 0
 
 
-Layers = list[tuple[Packed, float]]
-"""Convolutions one after the other, each with the slope of its LeakyReLU."""
+class Layers:
+    """Convolutions one after the other, each with the slope of its LeakyReLU, and as C has them."""
+
+    def __init__(self, layers: Iterable[tuple[Packed, float]]) -> None:
+        pairs = tuple(layers)
+        self.packed = tuple(packed for packed, _ in pairs)
+        self.in_c = (Layer * len(pairs))(*(packed.layer(slope) for packed, slope in pairs))
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @property
+    def address(self) -> int:
+        """Of the first one."""
+        return ctypes.addressof(self.in_c)
 
 
 def serves(inputs: int, outputs: int, kernel: int) -> bool:
@@ -96,11 +110,6 @@ def _to_places() -> Tensor:
     return torch.tensor([*rows, [0, 0, 1]], dtype=torch.float64)
 
 
-def in_order(layers: Layers) -> ctypes.Array[Layer]:
-    """As C has them."""
-    return (Layer * len(layers))(*(packed.layer(slope) for packed, slope in layers))
-
-
 def members(height: int, width: int) -> int:
     """Threads that do well on so many places."""
     return min(native.threads(), -(-height * width // _SHARE))
@@ -110,17 +119,16 @@ def convolve(x: Tensor, layers: Layers) -> Tensor:
     """One convolution or two that keep the size, with LeakyReLU: [1, inputs, h, w] float32 -> [1, outputs, h, w]."""
     x = native.innermost(x)
     height, width = x.shape[2:]
-    made = x.new_empty(1, height, width, layers[-1][0].outputs).permute(0, 3, 1, 2)
-    between = x.new_empty(height * width * max((packed.outputs for packed, _ in layers[:-1]), default=0))
-    threads, share = members(height, width), max(packed.scratch for packed, _ in layers)
+    made = x.new_empty(1, height, width, layers.packed[-1].outputs).permute(0, 3, 1, 2)
+    between = x.new_empty(height * width * max((each.outputs for each in layers.packed[:-1]), default=0))
+    threads, share = members(height, width), max(each.scratch for each in layers.packed)
     scratch = x.new_empty(threads * share)
-    in_c = in_order(layers)
     job = _Convolution(
         height=height,
         width=width,
         threads=threads,
         layers=len(layers),
-        layer=ctypes.addressof(in_c),
+        layer=layers.address,
         x=x.data_ptr(),
         made=(ctypes.c_void_p * 2)(made.data_ptr(), between.data_ptr()),
         scratch=scratch.data_ptr(),

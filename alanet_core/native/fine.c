@@ -311,7 +311,7 @@ EXPORTED void alanet_compose(const Fine *f) {
 
 /* --- Look, convolve and compose, a few rows at a time: all that is made in between stays in the cache. --- */
 
-enum { MOST_LAYERS = 8 };
+enum { MOST_LAYERS = 8, LITTLE = 20 /* rows for each that is made twice */ };
 
 /* As the class _Whole in alanet_core/native/fine.py. Features are float32. */
 typedef struct {
@@ -415,6 +415,13 @@ static void make_rows(const Whole *w, const Bench *b, long begin, long end) {
     }
 }
 
+/* As many as cost little: what lies around a piece is made twice. Who joins late can still take some. */
+static long pieces_of(const Whole *w, const Bench *b, int members) {
+    int twice = 2 * (w->layer[0].kernel / 2) + 2 * SQUARE * b->lag[w->layers - 1];
+    long pieces = w->fine.last / (LITTLE * twice);
+    return pieces > members ? pieces : members;
+}
+
 static void make_share(Team *team, int member, void *job) {
     const Whole *w = job;
     Bench b = bench(w, NULL);
@@ -424,12 +431,11 @@ static void make_share(Team *team, int member, void *job) {
     if (b.lag[w->layers - 1] == 0 && w->layer[0].kernel == 1) {
         while (team_take(team, member, most, &begin, &end))
             make_rows(w, &b, begin, end);
-    } else { /* whole shares: what smaller parts make twice would cost more than waiting */
-        long share, next;
-        while (team_take(team, member, team_size(team), &share, &next)) {
-            team_share(team, (int)share, most, &begin, &end);
-            make_rows(w, &b, begin, end);
-        }
+    } else {
+        long pieces = pieces_of(w, &b, team_size(team)), piece, next;
+        while (team_take(team, member, pieces, &piece, &next))
+            for (; piece < next; piece++)
+                make_rows(w, &b, most * piece / pieces, most * (piece + 1) / pieces);
     }
 }
 

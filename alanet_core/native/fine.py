@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.native.conv import Layers, in_order
+from alanet_core.native.conv import Layers
 
 MOST_TAPS, MOST_LAYERS = 16, 8  # as in fine.c
 _RUN = 64  # as in pixels.h
@@ -73,10 +73,9 @@ class Fine:
 
     def whole(self, layers: Layers) -> Tensor:
         """Look, convolve and compose at once, in float32. layers: the last convolutions, with slopes of LeakyReLU."""
-        made = in_order(layers)
         picture = self.a.new_empty(1, self.a.shape[2], self.a.shape[3], 3).permute(0, 3, 1, 2)
         job, _alive = self._job(range(self.a.shape[2] // self.side), picture=picture.data_ptr())
-        whole = _Whole(fine=job, layers=len(layers), layer=ctypes.addressof(made))
+        whole = _Whole(fine=job, layers=len(layers), layer=layers.address)
         scratch = self.a.new_empty(job.threads * native.numbers("alanet_whole_scratch", whole))
         whole.scratch = scratch.data_ptr()
         native.call("alanet_whole", whole)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.native.conv import Layer, Layers, in_order, members
+from alanet_core.native.conv import Layer, Layers, members
 
 
 class _Level(ctypes.Structure):
@@ -87,7 +87,7 @@ class Level:
         layers: one of 1 x 1, two of 3 x 3, and the flow's, where that is of 1 x 1.
         """
         height, width = self.motion.shape[2:]
-        reduce, first, second, *step = (packed for packed, _ in layers)
+        reduce, first, second, *step = layers.packed
         between = self.z.new_empty(height * width * (reduce.outputs + first.outputs))
         made = self.z.new_empty(1, height, width, second.outputs).permute(0, 3, 1, 2)
         job, _alive = self._job(range(height))
@@ -99,7 +99,7 @@ class Level:
         whole = _Whole(
             level=job,
             settle=_settle(motion, self.begin, None, correction, flow),
-            layer=(Layer * 4)(*in_order(layers)),
+            layer=(Layer * 4)(*layers.in_c),
             between=between.data_ptr(),
             z=made.data_ptr(),
             scratch=scratch.data_ptr(),

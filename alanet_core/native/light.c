@@ -22,11 +22,6 @@ CLONED static void brightness_row(const void *job, int y) {
         to[x] = (from[3 * x] + from[3 * x + 1] + from[3 * x + 2]) / 3;
 }
 
-/* [height, width, 3] -> [height, width] */
-EXPORTED void alanet_brightness(const Plane *p) {
-    team_rows(p->threads, 0, p->height, (long)p->height * p->width, brightness_row, p);
-}
-
 /* To the bit what F.avg_pool2d gives: the search for motion may take another way for less. */
 CLONED static void halved_row(const void *job, int y) {
     const Plane *p = job;
@@ -41,9 +36,24 @@ CLONED static void halved_row(const void *job, int y) {
         to[width - 1] = (upper[p->width - 1] + lower[p->width - 1]) / 2;
 }
 
-/* [height, width] -> half of the size, rounded up */
-EXPORTED void alanet_halved(const Plane *p) {
-    team_rows(p->threads, 0, (p->height + 1) / 2, (long)p->height * p->width / 4, halved_row, p);
+/* As the class _Pyramid: [height, width, 3] -> brightness, and so many halvings of it, sizes rounded up. */
+typedef struct {
+    int height, width;
+    int levels, threads;
+    const float *from;
+    float *const *to; /* [levels + 1] */
+} Pyramid;
+
+EXPORTED void alanet_pyramid(const Pyramid *all) {
+    Plane p = {.height = all->height, .width = all->width, .from = all->from, .to = all->to[0]};
+    team_rows(all->threads, 0, p.height, (long)p.height * p.width, brightness_row, &p);
+    for (int k = 0; k < all->levels; k++) {
+        p.from = all->to[k];
+        p.to = all->to[k + 1];
+        team_rows(all->threads, 0, (p.height + 1) / 2, (long)p.height * p.width / 4, halved_row, &p);
+        p.height = (p.height + 1) / 2;
+        p.width = (p.width + 1) / 2;
+    }
 }
 
 INLINED void folded(const Plane *p, int y, int half, int side) {
@@ -95,10 +105,8 @@ EXPORTED void alanet_pooled(const Plane *p) {
     team_rows(p->threads, 0, p->height / 2, (long)p->height * p->width, pooled_row, p);
 }
 
-/* Four planes of a flow, in pixels -> at 1 / times of the size. */
-CLONED static void coarser_row(const void *job, int row) {
-    const Plane *p = job;
-    int height = p->height / p->times, width = p->width / p->times, side = p->times;
+INLINED void made_coarser(const Plane *p, int row, int side) {
+    int height = p->height / side, width = p->width / side;
     ptrdiff_t plane = row / height, y = row % height;
     const float *from = (const float *)p->from + (plane * p->height + y * side) * p->width;
     float *to = (float *)p->to + (plane * height + y) * width;
@@ -111,6 +119,31 @@ CLONED static void coarser_row(const void *job, int row) {
     }
 }
 
-EXPORTED void alanet_coarser(const Plane *p) {
-    team_rows(p->threads, 0, 4 * (p->height / p->times), (long)p->height * p->width, coarser_row, p);
+CLONED static void coarser_row(const void *job, int row) {
+    const Plane *p = job;
+    if (p->times == 2)
+        made_coarser(p, row, 2);
+    else
+        made_coarser(p, row, p->times);
+}
+
+/* As the class _Coarser: four planes of a flow, in pixels -> at 1 / times of the size, and at halves of that. */
+typedef struct {
+    int height, width;
+    int times; /* pixels along one side that become one, at first */
+    int levels, threads;
+    const float *from;
+    float *const *to; /* [levels] */
+} Coarser;
+
+EXPORTED void alanet_coarser(const Coarser *all) {
+    Plane p = {.height = all->height, .width = all->width, .times = all->times, .from = all->from};
+    for (int k = 0; k < all->levels; k++) {
+        p.to = all->to[k];
+        team_rows(all->threads, 0, 4 * (p.height / p.times), (long)p.height * p.width, coarser_row, &p);
+        p.height /= p.times;
+        p.width /= p.times;
+        p.from = p.to;
+        p.times = 2;
+    }
 }

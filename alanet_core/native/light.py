@@ -20,6 +20,24 @@ class _Plane(ctypes.Structure):
     )
 
 
+class _Pyramid(ctypes.Structure):
+    """`Pyramid` in light.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "levels", "threads")),
+        *((name, ctypes.c_void_p) for name in ("source", "targets")),
+    )
+
+
+class _Coarser(ctypes.Structure):
+    """`Coarser` in light.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "times", "levels", "threads")),
+        *((name, ctypes.c_void_p) for name in ("source", "targets")),
+    )
+
+
 class _Halfway(ctypes.Structure):
     """`Halfway` in halfway.c."""
 
@@ -37,11 +55,12 @@ def pyramid(pixels: Tensor, levels: int) -> tuple[Tensor, ...]:
     pixels = native.innermost(pixels)
     height, width = pixels.shape[2:]
     planes = [pixels.new_empty(1, 1, height, width)]
-    _call("alanet_brightness", pixels, planes[0])
     for _ in range(levels):
         height, width = (height + 1) // 2, (width + 1) // 2
         planes.append(pixels.new_empty(1, 1, height, width))
-        _call("alanet_halved", planes[-2], planes[-1])
+    targets = native.addresses(planes)
+    job = _Pyramid(*pixels.shape[2:], levels, native.threads(), pixels.data_ptr(), ctypes.addressof(targets))
+    native.call("alanet_pyramid", job)
     return tuple(planes)
 
 
@@ -63,12 +82,15 @@ def pooled(x: Tensor) -> Tensor:
     return found
 
 
-def coarser(flow: Tensor, times: int) -> Tensor:
-    """A flow [1, 4, h, w] in pixels of its level at 1 / times of the size."""
+def coarser(flow: Tensor, times: int, levels: int = 1) -> list[Tensor]:
+    """A flow [1, 4, h, w] in pixels of its level: at 1 / times of the size, and at halves of that, so many in all."""
     flow = flow.contiguous()
-    found = flow.new_empty(1, 4, flow.shape[2] // times, flow.shape[3] // times)
-    _call("alanet_coarser", flow, found, times=times)
-    return found
+    height, width = flow.shape[2] // times, flow.shape[3] // times
+    made = [flow.new_empty(1, 4, height >> k, width >> k) for k in range(levels)]
+    targets = native.addresses(made)
+    job = _Coarser(*flow.shape[2:], times, levels, native.threads(), flow.data_ptr(), ctypes.addressof(targets))
+    native.call("alanet_coarser", job)
+    return made
 
 
 def halfway(motion: Tensor, a: Tensor, b: Tensor, doubt: float) -> Tensor:

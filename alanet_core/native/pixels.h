@@ -172,7 +172,10 @@ INLINED void parted(float (*planes)[RUN], const void *from, ptrdiff_t at, ptrdif
 }
 
 /* What is no number gives `low`. */
-INLINED float between(float x, float low, float high) { return x > low ? (x < high ? x : high) : low; }
+INLINED float between(float x, float low, float high) {
+    x = x > low ? x : low; /* one choice a line: each is an instruction */
+    return x < high ? x : high;
+}
 
 INLINED int within(int x, int last) { return x < 0 ? 0 : x > last ? last : x; }
 

@@ -7,20 +7,32 @@
 
 /* As the class _Copy in alanet_core/native/plain.py. */
 typedef struct {
-    long pieces, size; /* bytes of a piece; the last one may be shorter */
-    long bytes;
-    int threads;
     const char *from;
     char *to;
+    long bytes;
+    long end; /* pieces of this copy and of those before it */
 } Copy;
 
+/* As the class _Copies. */
+typedef struct {
+    const Copy *copies;
+    long size; /* bytes of a piece; the last one of a copy may be shorter */
+    long bytes; /* of all */
+    int count, threads;
+} Copies;
+
 static void copy_piece(const void *job, int i) {
-    const Copy *c = job;
-    long begin = i * c->size, left = c->bytes - begin;
-    memcpy(c->to + begin, c->from + begin, (size_t)(left < c->size ? left : c->size));
+    const Copies *all = job;
+    const Copy *c = all->copies;
+    while (i >= c->end)
+        c++;
+    long begin = (i - (c > all->copies ? c[-1].end : 0)) * all->size, left = c->bytes - begin;
+    memcpy(c->to + begin, c->from + begin, (size_t)(left < all->size ? left : all->size));
 }
 
-EXPORTED void alanet_copy(const Copy *c) { team_rows(c->threads, 0, (int)c->pieces, c->bytes / 4, copy_piece, c); }
+EXPORTED void alanet_copy(const Copies *c) {
+    team_rows(c->threads, 0, (int)c->copies[c->count - 1].end, c->bytes / 4, copy_piece, c);
+}
 
 /* As the class Planes in alanet_core/native/__init__.py. */
 typedef struct {

@@ -18,9 +18,18 @@ class _Copy(ctypes.Structure):
     """`Copy` in plain.c."""
 
     _fields_ = (
-        *((name, ctypes.c_long) for name in ("pieces", "size", "bytes")),
-        ("threads", ctypes.c_int),
         *((name, ctypes.c_void_p) for name in ("source", "target")),
+        *((name, ctypes.c_long) for name in ("bytes", "end")),
+    )
+
+
+class _Copies(ctypes.Structure):
+    """`Copies` in plain.c."""
+
+    _fields_ = (
+        ("copies", ctypes.c_void_p),
+        *((name, ctypes.c_long) for name in ("size", "bytes")),
+        *((name, ctypes.c_int) for name in ("count", "threads")),
     )
 
 
@@ -33,22 +42,27 @@ class _Gated(ctypes.Structure):
     )
 
 
-def copy(target: Tensor, source: Tensor) -> None:
-    """target.copy_(source)."""
+def copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    """target.copy_(source) of each two, at once."""
+    copies, pieces, total = (_Copy * len(targets))(), 0, 0
+    count = 0
+    for target, source in zip(targets, sources, strict=True):
+        if not _alike(target, source):
+            target.copy_(source)
+            continue
+        size = source.nbytes
+        pieces, total = pieces - (-size // _PIECE), total + size
+        copies[count] = _Copy(source.data_ptr(), target.data_ptr(), size, pieces)
+        count += 1
+    if count:
+        job = _Copies(ctypes.addressof(copies), _PIECE, total, count, native.threads())
+        native.call("alanet_copy", job)
+
+
+def _alike(target: Tensor, source: Tensor) -> bool:
+    """What is in one's memory may be copied as it is."""
     alike = target.dtype == source.dtype and target.shape == source.shape and target.stride() == source.stride()
-    if not (alike and _whole(source) and native.serves(target, source)):
-        target.copy_(source)
-        return
-    count = source.numel() * source.element_size()
-    job = _Copy(
-        pieces=-(-count // _PIECE),
-        size=_PIECE,
-        bytes=count,
-        threads=native.threads(),
-        source=source.data_ptr(),
-        target=target.data_ptr(),
-    )
-    native.call("alanet_copy", job)
+    return alike and _whole(source) and native.serves(target, source)
 
 
 def _whole(x: Tensor) -> bool:

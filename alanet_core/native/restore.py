@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.native.conv import Layers, in_order
+from alanet_core.native.conv import Layers
 
 MOST_TIMES = 16  # as in restore.c
 _KNOWN = 9  # channels of a pixel beside those that are filtered
@@ -115,14 +115,13 @@ class Trail:
         """Look, convolve and add at once, in float32 -> the picture after the pass. layers: the four of the pass."""
         picture, both = native.innermost(picture), native.innermost(both)
         made = torch.empty(1, *self._size, 3).permute(0, 3, 1, 2)
-        in_c = in_order(layers)
         job, _alive = self._job(
             range(self._flow.shape[2]),
             picture=picture.data_ptr(),
             both=both.data_ptr(),
             restored=made.data_ptr(),
         )
-        whole = _Pass(restore=job, layer=ctypes.addressof(in_c))
+        whole = _Pass(restore=job, layer=layers.address)
         scratch = torch.empty(job.threads * native.numbers("alanet_pass_scratch", whole))
         whole.scratch = scratch.data_ptr()
         native.call("alanet_pass", whole)

@@ -19,7 +19,10 @@ typedef struct {
     float *change;       /* [taps / 2, rows, columns]: the means along rows */
     float *found;        /* smear: [taps / 2, rows, columns] */
     double *sums;        /* cues: [frames, rows, 2, taps + 2] */
-    float *cues;         /* [frames, 2, taps + 2] */
+    float *cues;         /* [frames, 3 * taps] */
+    int hidden;          /* of the judge; 0 where there is none */
+    const float *weights[2], *bias[2]; /* [hidden, 3 * taps], [hidden]; [hidden], [1] */
+    float *logits;       /* [frames] */
 } Smear;
 
 typedef struct {
@@ -149,17 +152,54 @@ CLONED static void cues_row(const void *job, int y) {
     }
 }
 
+/* The weighted sums of a frame [2, taps + 2] -> its cues. */
+static void tell(const Smear *s, const float *sums, float *cues) {
+    int half = s->taps / 2, count = s->taps + 2;
+    float level = logf(s->floor);
+    for (int w = 0; w < 2; w++, sums += count) {
+        float all = sums[count - 1] + 1e-3f, growth[MOST] = {0};
+        for (int k = 0; k < s->taps; k++)
+            growth[k] = logarithm(sums[k] / all + s->floor);
+        float far = growth[half - 1], far_beside = growth[s->taps - 1];
+        for (int k = 0; k < half; k++)
+            *cues++ = s->stretch * (growth[k] - growth[half + k]);
+        for (int k = 0; k < half - 1; k++)
+            *cues++ = s->stretch * (growth[k] - far);
+        for (int k = 0; k < half - 1; k++)
+            *cues++ = s->stretch * (growth[half + k] - far_beside);
+        *cues++ = (far_beside - level) / s->stretch;
+        *cues++ = s->stretch * logarithm(sums[s->taps] / all + 0.1f);
+    }
+}
+
+static float judged(const Smear *s, const float *cues) {
+    int count = 3 * s->taps;
+    float verdict = 0;
+    for (int j = 0; j < s->hidden; j++) {
+        float sum = 0;
+        for (int k = 0; k < count; k++)
+            sum += cues[k] * s->weights[0][j * count + k];
+        verdict += s->weights[1][j] * bounded(sum + s->bias[0][j]);
+    }
+    return verdict + s->bias[1][0];
+}
+
 /* The rows' sums are added in their order: a result does not depend on threads. */
 EXPORTED void alanet_cues(const Smear *s) {
     team_rows(s->threads, 0, s->rows, 8L * s->rows * s->columns, cues_row, s);
     int count = 2 * (s->taps + 2);
-    for (int frame = 0; frame < s->frames; frame++)
+    for (int frame = 0; frame < s->frames; frame++) {
+        float sums[2 * (MOST + 2)], *cues = s->cues + frame * 3 * s->taps;
         for (int k = 0; k < count; k++) {
             double total = 0;
             for (int y = 0; y < s->rows; y++)
                 total += s->sums[((ptrdiff_t)frame * s->rows + y) * count + k];
-            s->cues[frame * count + k] = (float)total;
+            sums[k] = (float)total;
         }
+        tell(s, sums, cues);
+        if (s->hidden)
+            s->logits[frame] = judged(s, cues);
+    }
 }
 
 /* As the class _Append: features, with what is known of whole frames at every place, and with more planes. */

@@ -3,7 +3,7 @@
 import ctypes
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from alanet_core import native
 
@@ -20,6 +20,10 @@ class _Smear(ctypes.Structure):
         ("places", ctypes.c_void_p),
         ("light", ctypes.c_void_p * 3),
         *((name, ctypes.c_void_p) for name in ("flow", "change", "found", "sums", "cues")),
+        ("hidden", ctypes.c_int),
+        ("weights", ctypes.c_void_p * 2),
+        ("bias", ctypes.c_void_p * 2),
+        ("logits", ctypes.c_void_p),
     )
 
 
@@ -51,15 +55,29 @@ class Smear:
         self._call("alanet_smear", (light,), change=change.data_ptr(), found=found.data_ptr())
         return found
 
-    def sums(self, lights: tuple[Tensor, ...]) -> Tensor:
-        """Weighted sums over each frame: [frames, 2, len(taps) + 2] float32."""
-        rows, count = self.flow.shape[2], len(self.taps) + 2
-        scratch = torch.empty(len(lights), rows, 2, count, dtype=torch.float64)
-        cues = torch.empty(len(lights), 2, count)
-        self._call("alanet_cues", lights, sums=scratch.data_ptr(), cues=cues.data_ptr())
-        return cues
+    def cues(self, lights: tuple[Tensor, ...], judge: tuple[nn.Linear, ...] = ()) -> tuple[Tensor, Tensor]:
+        """Of each frame, [frames, 3 * len(taps)] float32; and what a judge makes of them, [1, frames] float32.
 
-    def _call(self, name: str, lights: tuple[Tensor, ...], **more: int) -> None:
+        judge: two layers, with tanh between them; without them there are no verdicts.
+        """
+        rows, taps, frames = self.flow.shape[2], len(self.taps), len(lights)
+        sums = torch.empty(frames, rows, 2, taps + 2, dtype=torch.float64)
+        found, logits = torch.empty(frames, 3 * taps), torch.empty(1, frames if judge else 0)
+        weights = [layer.weight.float().contiguous() for layer in judge]
+        bias = [layer.bias.float() for layer in judge]
+        self._call(
+            "alanet_cues",
+            lights,
+            sums=sums.data_ptr(),
+            cues=found.data_ptr(),
+            hidden=len(bias[0]) if judge else 0,
+            weights=(ctypes.c_void_p * 2)(*map(native.address, weights)),
+            bias=(ctypes.c_void_p * 2)(*map(native.address, bias)),
+            logits=logits.data_ptr(),
+        )
+        return found, logits
+
+    def _call(self, name: str, lights: tuple[Tensor, ...], **more: object) -> None:
         lights = tuple(light.contiguous() for light in lights)
         places = (ctypes.c_float * len(self.taps))(*self.taps)
         job = _Smear(

@@ -137,7 +137,8 @@ class Stages:
     def _encode_and_match(self, n: int, pixels: Tensor, area: tuple[int, int]) -> Latent:
         model, light = self._model, self._model.brightness(pixels)
         before = self.ring.latent(n - 1).light
-        latent, motion = both(partial(model.encode, pixels, area, light), partial(model.measure, before, light))
+        measure = partial(model.measure, before, light, middle=self._config.mode != "deblur")
+        latent, motion = both(partial(model.encode, pixels, area, light), measure)
         self._remember((n - 1, n), motion)
         return latent
 
@@ -225,7 +226,8 @@ class Stages:
         """The motion between two frames that are held; of the last pairs it is remembered."""
         key = earlier, later
         if key not in self._matches:
-            self._remember(key, self._run(self._model.match, self.ring.latent(earlier), self.ring.latent(later)))
+            frames, middle = map(self.ring.latent, key), self._config.mode != "deblur"
+            self._remember(key, self._run(self._model.match, *frames, middle=middle))
         return self._matches[key]
 
     def _remember(self, key: tuple[int, int], motion: Tensor) -> None:

@@ -37,10 +37,7 @@ class LatentRing:
         if not self._cores:
             self._allocate(latent)
         core, detail = self._cores[n % self.core_depth], self._details[n % self.detail_depth]
-        copy(core.features, latent.core.features)
-        copy(core.gates, latent.core.gates)
-        for mine, theirs in zip(_heavy(detail), _heavy(latent), strict=True):
-            copy(mine, theirs)
+        copy((core.features, core.gates, *_heavy(detail)), (latent.core.features, latent.core.gates, *_heavy(latent)))
         self._core_numbers[n % self.core_depth] = n
         self._detail_numbers[n % self.detail_depth] = n
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Attended, Latent, Window
-from alanet_core.model.blocks import conv, head
+from alanet_core.model.blocks import DoubleConv, conv, head
 from alanet_core.model.fine import Native, Scene, form
 from alanet_core.model.flows import coarser
 from alanet_core.model.guided import _with
 from alanet_core.model.halfway import halfway
 from alanet_core.model.light import pyramid
-from alanet_core.model.smear import cues, smear
+from alanet_core.model.smear import Blurred, cues, smear
 from alanet_core.model.strips import Strip
 from alanet_core.native import light
 
@@ -151,6 +151,10 @@ def test_smear_and_cues_are_the_same(both, scale: int, size: tuple[int, int]) ->
     flow = 6 * rand(1, 4, height, width, seed=3) - 3
     assert apart(*both(lambda: smear(lights[0], flow, 0.5, TAPS, scale))) <= 1e-3
     assert apart(*both(lambda: cues(lights, flow, 0.5, TAPS, scale))) <= 1e-3
+    judge = Blurred(TAPS).requires_grad_(False)
+    fast, plain = both(lambda: judge.judge(lights, flow, 0.5, scale))
+    assert fast.shape == plain.shape == (1, 3)
+    assert apart(fast, plain) <= 1e-4
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -301,6 +305,26 @@ def test_a_convolution_follows_its_weights_and_can_be_copied() -> None:
         layer.weight.mul_(-2)
 
 
+def test_two_convolutions_follow_their_weights_and_can_be_copied() -> None:
+    layers = DoubleConv(8, 12).requires_grad_(False)
+    x = rand(1, 8, 9, 11).contiguous(memory_format=torch.channels_last)
+
+    def expected(of: DoubleConv) -> Tensor:
+        for layer in (of.first, of.second):
+            made = F.leaky_relu(F.conv2d(x if layer is of.first else made, layer.weight, layer.bias, padding=1), 0.1)
+        return made
+
+    before = expected(layers)
+    assert apart(layers(x), before) <= 1e-5
+    other = copy.deepcopy(layers)
+    layers.second.weight.mul_(-2)
+    layers.first.bias.add_(1)
+    assert apart(layers(x), expected(layers)) <= 1e-5
+    assert apart(other(x), before) <= 1e-5
+    other.first.weight = torch.nn.Parameter(-other.first.weight, requires_grad=False)
+    assert apart(other(x), expected(other)) <= 1e-5
+
+
 CONVOLUTIONS = [  # inputs, outputs, kernel, height, width
     *((32, 32, 3, 88, 160), (28, 16, 3, 37, 53), (8, 8, 3, 1, 1), (13, 21, 3, 4, 5), (60, 32, 3, 9, 130)),
     *((150, 32, 1, 20, 33), (16, 36, 1, 7, 9), (5, 3, 1, 1, 1), (64, 4, 1, 22, 40), (37, 25, 1, 13, 1)),
@@ -350,13 +374,13 @@ def test_the_last_convolutions_in_one_go_give_what_they_give_one_after_the_other
     layers = head(4 + 4 * (7 if sharp else 6), widths, 4 * (9 if sharp else 8), last).requires_grad_(False)
     picture, threads = form(scene, ()), torch.get_num_threads()
     assert isinstance(picture, Native)
-    if not layers.packed(scene.folded):
+    if not layers.row.packed(scene.folded):
         pytest.skip("this processor does better with oneDNN")
     inputs, compose = picture.look(Strip(0, height))
     expected = compose(layers(inputs))
     try:
         for count in (1, 2, 5):
             torch.set_num_threads(count)
-            assert torch.equal(picture.whole(layers.packed(scene.folded)), expected)
+            assert torch.equal(picture.whole(layers.row.packed(scene.folded)), expected)
     finally:
         torch.set_num_threads(threads)

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from alanet_core import Alanet, ModelConfig, native
 from alanet_core.latent import Core, Latent, Window
+from alanet_core.model.blocks import Row
 from alanet_core.model.fine import Scene
 from alanet_core.model.flows import going_on
 from alanet_core.model.light import pyramid
-from alanet_core.model.restore import EXPOSURE, PLACES, Pass, Restore, _Form, _Native, _Plain
+from alanet_core.model.restore import EXPOSURE, PLACES, Restore, _Form, _Native, _Plain
 from alanet_core.model.strips import Strip
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 3
@@ -186,7 +187,7 @@ def test_a_pass_in_one_go_gives_the_bits_of_one_step_after_the_other(
     try:
         torch.set_num_threads(threads)
         at_once = passes(begin, of)
-        monkeypatch.setattr(Pass, "packed", lambda *_: [])
+        monkeypatch.setattr(Row, "packed", lambda *_: None)
         step_by_step = passes(begin, of)
     finally:
         torch.set_num_threads(before)

@@ -119,12 +119,10 @@ time.sleep(60)
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (64, 100)])
 def test_copies_are_whole(dtype: torch.dtype, size: tuple[int, int]) -> None:
     for source in (rand(1, 24, *size).to(dtype), rand(1, 24, *size).to(dtype, memory_format=torch.channels_last)):
-        target = torch.zeros_like(source)
-        plain.copy(target, source)
-        assert torch.equal(target, source)
-    turned, target = rand(1, 24, *size).to(dtype).transpose(2, 3), torch.zeros(1, 24, *size[::-1])
-    plain.copy(target, turned)  # of another dtype and layout: PyTorch's
-    assert torch.equal(target, turned.float())
+        turned, small = rand(1, 24, *size).to(dtype).transpose(2, 3), rand(1, 3, 1, 2)
+        targets = torch.zeros_like(source), torch.zeros(1, 24, *size[::-1]), torch.zeros_like(small)
+        plain.copy(targets, (source, turned, small))  # the second of another dtype and layout: PyTorch's
+        assert all(map(torch.equal, targets, (source, turned.float(), small)))
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 33, 65), (1, 5, 40, 300)])
