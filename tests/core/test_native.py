@@ -310,8 +310,9 @@ def test_two_convolutions_follow_their_weights_and_can_be_copied() -> None:
     x = rand(1, 8, 9, 11).contiguous(memory_format=torch.channels_last)
 
     def expected(of: DoubleConv) -> Tensor:
+        made = x
         for layer in (of.first, of.second):
-            made = F.leaky_relu(F.conv2d(x if layer is of.first else made, layer.weight, layer.bias, padding=1), 0.1)
+            made = F.leaky_relu(F.conv2d(made, layer.weight, layer.bias, padding=1), 0.1)
         return made
 
     before = expected(layers)
