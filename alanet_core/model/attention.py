@@ -75,7 +75,14 @@ class LatentAttention(nn.Module):
 
     def describe(self, features: Tensor, area: tuple[int, int]) -> Core:
         """features [B, C, h, w] of one frame, area its true (height, width) -> its core."""
-        return Core(features, self.gates(pool_true_area(features, area, self.scale)))
+        gates = self.gates
+        if features.dtype == gates.squeeze.dtype == torch.float32 and native.serves(
+            features, learnt=gates.parameters()
+        ):
+            cells = area[0] / self.scale, area[1] / self.scale
+            squeeze, excite = (gates.squeeze, gates.squeeze_bias), (gates.excite, gates.excite_bias)
+            return Core(features, plain.gates(features, cells, squeeze, excite))
+        return Core(features, gates(pool_true_area(features, area, self.scale)))
 
     def sharp(self, window: Window) -> Tensor:
         """Eq. 5: z_n = M_S(x_n|x_n) + sum over the neighbours j of M_C(x_j|x_n); all gates are those of frame n."""

@@ -33,8 +33,6 @@ from alanet_core.native.smear import append
 
 FLOW_SCALE = 4.0  # brings flows of a few pixels to the size of features; larger ones count by their logarithm
 FLOWS = 4  # channels of a pair of flows: to the earlier neighbour (x, y), to the later one (x, y)
-SURE, LEANING = 4.0, 0.6
-"""A frame counts as blurred above this logit, as sharp below. Whole pictures tell more than the crops of training."""
 
 STRIP = 1 << 14  # places of a level that a CPU makes at a time: some hundred channels of each lie side by side
 COARSER = 2  # levels above the bottleneck, where the search for motion begins
@@ -241,8 +239,10 @@ class GuidedSharp(nn.Module):
         z, flows = self.path(z, (previous, own, following), planes, motion)
         coarse, smearing = (going_on(flow, frames) for flow in flows[-2:])
         smeared = smear(own.light[0], coarse, 0.5, self.taps, self.path.unshuffle)
-        blurred = self.blurred.judge(tuple(frame.light[0] for frame in frames), coarse, 0.5, self.path.unshuffle)
-        told = _share(blurred) if told is None else told
+        blurred, shares = self.blurred.judge(
+            tuple(frame.light[0] for frame in frames), coarse, 0.5, self.path.unshuffle
+        )
+        told = shares if told is None else told
         folded = self.path.unfold(_with(z, told, smeared))
         del z
         scene = self.path.scene((previous, own, following), flows[-1], folded, told[:, 1:2])
@@ -286,8 +286,8 @@ class GuidedMiddle(nn.Module):
         z, flows = self.path(z, (own, None, following), planes, motion[:, :FLOWS])
         coarse, finest = flows[-2:]
         lights = own.light[0], following.light[0]
-        blurred = self.blurred.judge(lights, coarse, 1.0, self.path.unshuffle)
-        told = _share(blurred) if told is None else told
+        blurred, shares = self.blurred.judge(lights, coarse, 1.0, self.path.unshuffle)
+        told = shares if told is None else told
         folded = self.path.unfold(_with(z, told))
         del z
         scene = self.path.scene((own, None, following), finest, folded, told)
@@ -307,11 +307,6 @@ def _picture(scene: Scene, head: Head, tile: int) -> Tensor:
     margin = picture.margin + scene.side * head.reach(scene.folded)
     grid = math.lcm(picture.grid, scene.side * head.grid(scene.folded))
     return by_strips(fine, scene.a.pixels.shape[2], tile=tile or picture.tile, margin=margin, grid=grid)
-
-
-def _share(blurred: Tensor) -> Tensor:
-    """How much of its filter a frame is given, 0 to 1, from the logits of its being blurred."""
-    return torch.sigmoid(SURE * (blurred - LEANING))
 
 
 def _with(z: Tensor, told: Tensor, smeared: Tensor | None = None) -> Tensor:

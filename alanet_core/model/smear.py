@@ -20,6 +20,8 @@ _WINDOW = 9  # pixels of the coarse level along one side of a neighbourhood
 _FLOOR = 1e-5  # squared difference of brightness that noise may make
 _STRETCH = 3.0  # brings the logarithms of ratios to the size of features
 _MOVING = 0.5  # pixels per frame below which motion leaves no trace
+SURE, LEANING = 4.0, 0.6
+"""A frame counts as blurred above this logit, as sharp below. Whole pictures tell more than the crops of training."""
 _NUMBERS = {"floor": _FLOOR, "stretch": _STRETCH, "moving": _MOVING}
 
 
@@ -105,13 +107,19 @@ class Blurred(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return _exactly(self.verdict, torch.tanh(_exactly(self.hidden, x)))
 
-    def judge(self, lights: tuple[Tensor, ...], flow: Tensor, pace: float, scale: int) -> Tensor:
-        """The logits of frames, from their brightness as `cues` takes it: [B, frames]."""
+    def judge(self, lights: tuple[Tensor, ...], flow: Tensor, pace: float, scale: int) -> tuple[Tensor, Tensor]:
+        """From frames' brightness as `cues` takes it, the logits and what `share` makes of them: [B, frames] each."""
         if _served(lights[0], flow, self.taps, learnt=self.parameters()):
             smear = of_c.Smear(flow, pace, self.taps, scale, **_NUMBERS)
-            return smear.cues(lights, (self.hidden, self.verdict))[1]
-        logits: Tensor = self(cues(lights, flow, pace, self.taps, scale))
-        return logits[..., 0].transpose(0, 1)
+            _cues, logits, shares = smear.cues(lights, of_c.Judge((self.hidden, self.verdict), SURE, LEANING))
+            return logits, shares
+        logits = self(cues(lights, flow, pace, self.taps, scale))[..., 0].transpose(0, 1)
+        return logits, share(logits)
+
+
+def share(logits: Tensor) -> Tensor:
+    """How much of its filter a frame is given, 0 to 1, from the logit of its being blurred."""
+    return torch.sigmoid(SURE * (logits - LEANING))
 
 
 def _exactly(layer: nn.Linear, x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ KERNELS = (  # those that take a structure and cannot fail
     *("alanet_smear", "alanet_cues", "alanet_append", "alanet_halfway"),
     *("alanet_moved", "alanet_rest", "alanet_paths", "alanet_add", "alanet_pass"),
     *("alanet_convolve", "alanet_whole"),
-    *("alanet_copy", "alanet_innermost", "alanet_gated"),
+    *("alanet_copy", "alanet_innermost", "alanet_gates", "alanet_gated"),
     *("alanet_decode", "alanet_encode", "alanet_thumbnail"),
     *("alanet_pyramid", "alanet_folded", "alanet_pooled", "alanet_coarser"),
 )
@@ -110,7 +110,14 @@ def _load() -> ctypes.CDLL | str:
     return library
 
 
-_now = threading.local()
+class _Now(threading.local):
+    """What holds for a thread; where nothing was said, what stands here, which is found without a failure first."""
+
+    rehearsed = False
+    threads: int | None = None
+
+
+_now = _Now()
 
 
 @contextmanager
@@ -124,7 +131,7 @@ def rehearsed() -> Iterator[None]:
 
 
 def _rehearsing() -> bool:
-    return getattr(_now, "rehearsed", False)
+    return _now.rehearsed
 
 
 def call(name: str, job: ctypes.Structure) -> None:
@@ -145,7 +152,7 @@ def numbers(name: str, job: ctypes.Structure) -> int:
 
 def threads() -> int:
     """How many may share a kernel that this thread calls."""
-    return getattr(_now, "threads", None) or torch.get_num_threads()
+    return _now.threads or torch.get_num_threads()
 
 
 def of_one_side(threads: int) -> None:
@@ -200,7 +207,7 @@ def serves(*tensors: Tensor, learnt: Iterable[Tensor] = ()) -> bool:
     """
     rehearsed = _rehearsing()
     for x in tensors:  # plain questions: this is asked for every operation of every picture
-        if not (x.is_meta if rehearsed else x.is_cpu) or x.dtype not in DTYPES or x.shape[0] != 1 or x.numel() == 0:
+        if not (x.is_meta if rehearsed else x.is_cpu) or x.dtype not in DTYPES or x.shape[0] != 1 or not x.numel():
             return False
     if torch.is_autocast_enabled("cpu") or not available():
         return False

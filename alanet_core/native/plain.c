@@ -1,5 +1,5 @@
 /* What moves or adds numbers and does nothing else: the ring's copies (alanet_core/streaming/ring.py), colours that
- * come plane by plane, and the sums of attention (alanet_core/model/attention.py, eq. 5 and 6). */
+ * come plane by plane, and the gates and sums of attention (alanet_core/model/attention.py, eq. 3 to 6). */
 #include "pixels.h"
 #include "team.h"
 
@@ -88,4 +88,53 @@ CLONED static void gated_row(const void *job, int y) {
 
 EXPORTED void alanet_gated(const Gated *g) {
     team_rows(g->threads, 0, g->height, (long)g->height * g->width * g->channels, gated_row, g);
+}
+
+/* As the class _Gates in alanet_core/native/plain.py: features of one frame -> its gates (F of eq. 3 and 4). */
+typedef struct {
+    int height, width, channels;
+    int count, squeezed;
+    float rows, columns; /* of the true picture, in cells: one that lies half in the padding counts by half */
+    const float *features;                     /* [height, width, channels] */
+    const float *squeeze, *squeeze_bias;       /* [count, squeezed, channels], [count, squeezed] */
+    const float *excite, *excite_bias;         /* [count, channels, squeezed], [count, channels] */
+    double *pooled;                            /* [channels] */
+    float *hidden;                             /* [squeezed] */
+    float *gates;                              /* [count, channels] */
+} Gates;
+
+CLONED static void pool(const Gates *g) {
+    double all = 0;
+    memset(g->pooled, 0, (size_t)g->channels * sizeof *g->pooled);
+    for (int y = 0; y < g->height; y++)
+        for (int x = 0; x < g->width; x++) {
+            float weight = between(g->rows - (float)y, 0, 1) * between(g->columns - (float)x, 0, 1);
+            const float *from = g->features + ((ptrdiff_t)y * g->width + x) * g->channels;
+            for (int c = 0; c < g->channels; c++)
+                g->pooled[c] += (double)(weight * from[c]);
+            all += (double)weight;
+        }
+    for (int c = 0; c < g->channels; c++)
+        g->pooled[c] /= all;
+}
+
+EXPORTED void alanet_gates(const Gates *g) {
+    pool(g);
+    for (int i = 0; i < g->count; i++) {
+        for (int r = 0; r < g->squeezed; r++) {
+            ptrdiff_t at = (ptrdiff_t)i * g->squeezed + r;
+            double sum = 0;
+            for (int c = 0; c < g->channels; c++)
+                sum += g->pooled[c] * (double)g->squeeze[at * g->channels + c];
+            float hidden = (float)sum + g->squeeze_bias[at];
+            g->hidden[r] = hidden > 0 ? hidden : 0;
+        }
+        for (int c = 0; c < g->channels; c++) {
+            ptrdiff_t at = (ptrdiff_t)i * g->channels + c;
+            float sum = g->excite_bias[at];
+            for (int r = 0; r < g->squeezed; r++)
+                sum += g->hidden[r] * g->excite[at * g->squeezed + r];
+            g->gates[at] = sigmoid(sum);
+        }
+    }
 }

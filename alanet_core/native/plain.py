@@ -42,6 +42,17 @@ class _Gated(ctypes.Structure):
     )
 
 
+class _Gates(ctypes.Structure):
+    """`Gates` in plain.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("height", "width", "channels", "count", "squeezed")),
+        *((name, ctypes.c_float) for name in ("rows", "columns")),
+        *((name, ctypes.c_void_p) for name in ("features", "squeeze", "squeeze_bias", "excite", "excite_bias")),
+        *((name, ctypes.c_void_p) for name in ("pooled", "hidden", "gates")),
+    )
+
+
 def copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
     """target.copy_(source) of each two, at once."""
     copies, pieces, total = (_Copy * len(targets))(), 0, 0
@@ -88,4 +99,24 @@ def gated(features: Sequence[Tensor], gates: Sequence[Tensor]) -> Tensor:
         sum=made.data_ptr(),
     )
     native.call("alanet_gated", job)
+    return made
+
+
+def gates(
+    features: Tensor, cells: tuple[float, float], squeeze: tuple[Tensor, Tensor], excite: tuple[Tensor, Tensor]
+) -> Tensor:
+    """What a frame's features [1, C, h, w] float32 say how much counts: [1, G, C, 1, 1].
+
+    cells: true (height, width) in cells of the features. squeeze: [G, R, C] and its bias [G, R]; excite: the same for
+    [G, C, R].
+    """
+    features = native.innermost(features)
+    _, channels, height, width = features.shape
+    count, squeezed, _ = squeeze[0].shape
+    made = features.new_empty(1, count, channels, 1, 1)
+    weights = [x.contiguous() for x in (*squeeze, *excite)]
+    pooled, hidden = torch.empty(channels, dtype=torch.float64), torch.empty(squeezed)
+    tensors = (features, *weights, pooled, hidden, made)
+    job = _Gates(height, width, channels, count, squeezed, *cells, *(x.data_ptr() for x in tensors))
+    native.call("alanet_gates", job)
     return made

@@ -22,7 +22,8 @@ typedef struct {
     float *cues;         /* [frames, 3 * taps] */
     int hidden;          /* of the judge; 0 where there is none */
     const float *weights[2], *bias[2]; /* [hidden, 3 * taps], [hidden]; [hidden], [1] */
-    float *logits;       /* [frames] */
+    float sure, leaning; /* a share of 1 above, of 0 below this logit, and how sharply */
+    float *logits, *shares; /* [frames] */
 } Smear;
 
 typedef struct {
@@ -197,8 +198,10 @@ EXPORTED void alanet_cues(const Smear *s) {
             sums[k] = (float)total;
         }
         tell(s, sums, cues);
-        if (s->hidden)
+        if (s->hidden) {
             s->logits[frame] = judged(s, cues);
+            s->shares[frame] = sigmoid(s->sure * (s->logits[frame] - s->leaning));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 """What smear.c does; called by `alanet_core.model.smear` and `guided`. B = 1."""
 
 import ctypes
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,8 @@ class _Smear(ctypes.Structure):
         ("hidden", ctypes.c_int),
         ("weights", ctypes.c_void_p * 2),
         ("bias", ctypes.c_void_p * 2),
-        ("logits", ctypes.c_void_p),
+        *((name, ctypes.c_float) for name in ("sure", "leaning")),
+        *((name, ctypes.c_void_p) for name in ("logits", "shares")),
     )
 
 
@@ -34,6 +36,14 @@ class _Append(ctypes.Structure):
         *((name, ctypes.c_int) for name in ("height", "width", "half", "channels", "told_of", "planes_of", "threads")),
         *((name, ctypes.c_void_p) for name in ("z", "told", "planes", "x")),
     )
+
+
+class Judge(NamedTuple):
+    """Two layers, with tanh between them, that make a logit of cues; and what makes a share, 0 to 1, of that."""
+
+    layers: tuple[nn.Linear, nn.Linear]
+    sure: float
+    leaning: float
 
 
 class Smear:
@@ -55,16 +65,15 @@ class Smear:
         self._call("alanet_smear", (light,), change=change.data_ptr(), found=found.data_ptr())
         return found
 
-    def cues(self, lights: tuple[Tensor, ...], judge: tuple[nn.Linear, ...] = ()) -> tuple[Tensor, Tensor]:
-        """Of each frame, [frames, 3 * len(taps)] float32; and what a judge makes of them, [1, frames] float32.
-
-        judge: two layers, with tanh between them; without them there are no verdicts.
-        """
+    def cues(self, lights: tuple[Tensor, ...], judge: Judge | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each frame, [frames, 3 * len(taps)]; and what a judge makes of them, logits and shares [1, frames]."""
         rows, taps, frames = self.flow.shape[2], len(self.taps), len(lights)
+        layers = judge.layers if judge else ()
         sums = torch.empty(frames, rows, 2, taps + 2, dtype=torch.float64)
-        found, logits = torch.empty(frames, 3 * taps), torch.empty(1, frames if judge else 0)
-        weights = [layer.weight.float().contiguous() for layer in judge]
-        bias = [layer.bias.float() for layer in judge]
+        found = torch.empty(frames, 3 * taps)
+        logits, shares = (torch.empty(1, frames if judge else 0) for _ in range(2))
+        weights = [layer.weight.float().contiguous() for layer in layers]
+        bias = [layer.bias.float() for layer in layers]
         self._call(
             "alanet_cues",
             lights,
@@ -73,9 +82,12 @@ class Smear:
             hidden=len(bias[0]) if judge else 0,
             weights=(ctypes.c_void_p * 2)(*map(native.address, weights)),
             bias=(ctypes.c_void_p * 2)(*map(native.address, bias)),
+            sure=judge.sure if judge else 0,
+            leaning=judge.leaning if judge else 0,
             logits=logits.data_ptr(),
+            shares=shares.data_ptr(),
         )
-        return found, logits
+        return found, logits, shares
 
     def _call(self, name: str, lights: tuple[Tensor, ...], **more: object) -> None:
         lights = tuple(light.contiguous() for light in lights)

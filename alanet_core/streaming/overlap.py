@@ -15,6 +15,7 @@ Note [lifetime on streams]. A tensor is used on another stream than the one it w
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import ParamSpec
 
@@ -111,10 +112,11 @@ class Stages:
         self._canvas = None
 
     @torch.no_grad()
-    def encode(self, n: int, frame: Tensor, *, goes_on: bool = False) -> None:
+    def encode(self, n: int, frame: Tensor, goes_on: Callable[[], bool] = lambda: False) -> None:
         """Stage 1: frame [3, H, W] float32 on any device -> its latent, kept as number n.
 
-        goes_on: the motion from frame n-1 will be wanted, so that it may be measured meanwhile.
+        goes_on: whether the motion from frame n-1 will be wanted, so that it may be measured meanwhile; asked, if at
+        all, while the frame is encoded.
         """
         if self._canvas is None:
             self._canvas = Canvas(frame.shape[1], frame.shape[2], self._model.config.multiple)
@@ -122,8 +124,8 @@ class Stages:
             self._encode.uses(frame)
             pixels = self._canvas.pad(sent(frame[None], self._model.device))
             pixels = native.innermost(pixels)
-            if n > 0 and goes_on and self._beside and self.ring.has_latent(n - 1):
-                latent = self._encode_and_match(n, pixels, self._canvas.area)
+            if n > 0 and self._beside and self.ring.has_latent(n - 1):
+                latent = self._encode_and_match(n, pixels, self._canvas.area, goes_on)
             else:
                 latent = self._run(self._model.encode, pixels, self._canvas.area)
         displaced = self.ring.displaced_by(n)
@@ -134,13 +136,17 @@ class Stages:
         self._encoded[n] = self._encode.mark()
         self.encodes += 1
 
-    def _encode_and_match(self, n: int, pixels: Tensor, area: tuple[int, int]) -> Latent:
-        model, light = self._model, self._model.brightness(pixels)
-        before = self.ring.latent(n - 1).light
-        measure = partial(model.measure, before, light, middle=self._config.mode != "deblur")
-        latent, motion = both(partial(model.encode, pixels, area, light), measure)
-        self._remember((n - 1, n), motion)
-        return latent
+    def _encode_and_match(self, n: int, pixels: Tensor, area: tuple[int, int], goes_on: Callable[[], bool]) -> Latent:
+        model, before = self._model, self.ring.latent(n - 1).light
+
+        def look() -> tuple[tuple[Tensor, ...], Tensor | None]:
+            light, middle = model.brightness(pixels), self._config.mode != "deblur"
+            return light, model.measure(before, light, middle=middle) if goes_on() else None
+
+        latent, (light, motion) = both(partial(model.encode, pixels, area, ()), look)
+        if motion is not None:
+            self._remember((n - 1, n), motion)
+        return replace(latent, light=light)
 
     @torch.no_grad()
     def render(self, task: Task, *, sharp: bool = True, early: Early | None = None) -> FramePair:

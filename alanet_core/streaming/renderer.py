@@ -98,7 +98,7 @@ class WindowRenderer:
         ring = self._stages.ring
         for k in work.reads:
             if not (ring.has_latent(k) if k in heavy else ring.has_core(k)):
-                self._stages.encode(k, frame(k), goes_on=work.previous < k <= work.following)
+                self._stages.encode(k, frame(k), lambda k=k: work.previous < k <= work.following)  # type: ignore[misc]
 
     def _check(self, n: int) -> None:
         if not 0 <= n < self._length:

@@ -1,6 +1,7 @@
 """AlanetStream: frames in, pairs out, in order. What a live pipeline or a file in one pass uses."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 from torch import Tensor
@@ -67,9 +68,9 @@ class AlanetStream:
                     "drain() and reset() before another size",
                 )
             )
-        begins_shot = self._begins_shot(frame, cut)
-        self._stages.encode(self._schedule.received, frame, goes_on=not begins_shot and effort != "none")
-        return self._render(self._schedule.receive(begins_shot=begins_shot), effort, early)
+        begins_shot = cache(lambda: self._begins_shot(frame, cut))
+        self._stages.encode(self._schedule.received, frame, lambda: not begins_shot() and effort != "none")
+        return self._render(self._schedule.receive(begins_shot=begins_shot()), effort, early)
 
     def drain(self) -> list[FramePair]:
         """No frame will follow: give the pairs that are left. A second drain gives none."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from alanet_core import native
-from alanet_core.model.attention import _sum
+from alanet_core.model.attention import GateBank, _sum, pool_true_area
 from alanet_core.native import light, plain
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=str(native.absence()))
@@ -141,3 +141,16 @@ def test_sums_of_attention_are_pytorchs_to_the_bit(monkeypatch: pytest.MonkeyPat
         made = _sum(features, gates)
         monkeypatch.setenv("ALANET_NATIVE", "0")
         assert torch.equal(made, _sum(features, gates))
+
+
+@pytest.mark.parametrize("area", [(352, 640), (345, 633), (16, 16)])
+@pytest.mark.parametrize("channels", [8, 37])
+def test_gates_are_those_of_exact_arithmetic(area: tuple[int, int], channels: int) -> None:
+    """With cells of 16 pixels, some of them in the padding or half in it."""
+    bank = GateBank(6, channels, 4).requires_grad_(False)
+    features = rand(1, channels, -(-area[0] // 16), -(-area[1] // 16)) - 0.3
+    cells = area[0] / 16, area[1] / 16
+    made = plain.gates(features, cells, (bank.squeeze, bank.squeeze_bias), (bank.excite, bank.excite_bias))
+    exact = bank.double()(pool_true_area(features.double(), area, 16))
+    assert made.shape == exact.shape
+    assert (made - exact).abs().max() <= 1e-6
