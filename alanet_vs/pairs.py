@@ -52,14 +52,22 @@ class PairMaker:
                 return self._renderer.begins_shot(k, fetch)
             return known
 
-        pair = self._renderer.pair(n, fetch, mark)
+        painted: dict[str, vs.VideoFrame] = {}
+
+        def paint(_: int, kind: str, picture: Tensor) -> None:
+            painted[kind] = self._painted(reach[n], picture)
+
+        pair = self._renderer.pair(n, fetch, mark, paint)
         before = cut(n) if n else _said(reach[n], PREV)
         after = cut(n + 1) if n + 1 < self._length else _said(reach[n], NEXT)
         cuts = self._place(n, before, after, pair.middle_source)
-        sharp = self._sharp(reach[n], pair, cuts)
+        sharp = painted.get("sharp") or reach[n].copy()
+        finish_sharp(sharp, "sharp" if "sharp" in painted else "input", cuts, halve=pair.middle is not None)
         if pair.middle is None:
             return {"sharp": sharp}
-        return {"sharp": sharp, "middle": self._middle(reach, pair, sharp, cuts)}
+        middle = painted.get("middle") or self._instead(reach, pair, sharp)
+        finish_middle(middle, pair.middle_source, cuts, reach[n], reach.get(n + 1))
+        return {"sharp": sharp, "middle": middle}
 
     def _place(self, n: int, before: bool | None, after: bool | None, source: str) -> Cuts:
         """With scene_mode "next" the middle belongs to the shot after the cut; else to the one before it."""
@@ -68,27 +76,19 @@ class PairMaker:
         between = None if before is None and after is None else source == "next"
         return Cuts(before, between, after and source != "next")
 
-    def _sharp(self, source: vs.VideoFrame, pair: alanet.FramePair, cuts: Cuts) -> vs.VideoFrame:
+    def _painted(self, source: vs.VideoFrame, picture: Tensor) -> vs.VideoFrame:
         frame = source.copy()
-        interpolate = self._config.mode == "interpolate"
-        if not interpolate:
-            write_rgb(frame, pixel_format(source, self._untagged), pair.sharp)
-        finish_sharp(frame, "input" if interpolate else "sharp", cuts, halve=pair.middle is not None)
+        write_rgb(frame, pixel_format(source, self._untagged), picture)
         return frame
 
-    def _middle(self, reach: Reach, pair: alanet.FramePair, sharp: vs.VideoFrame, cuts: Cuts) -> vs.VideoFrame:
-        source, following = reach[pair.n], reach.get(pair.n + 1)
+    def _instead(self, reach: Reach, pair: alanet.FramePair, sharp: vs.VideoFrame) -> vs.VideoFrame:
+        """The middle that the network has not made."""
         if pair.middle_source == "repeat":
-            frame = sharp.copy()
-        elif pair.middle_source == "next":
-            assert following is not None
-            frame = following.copy()
-        else:
-            assert pair.middle is not None
-            frame = source.copy()
-            write_rgb(frame, pixel_format(source, self._untagged), pair.middle)
-        finish_middle(frame, pair.middle_source, cuts, source, following)
-        return frame
+            return sharp.copy()
+        if pair.middle_source == "next":
+            return reach[pair.n + 1].copy()
+        assert pair.middle is not None
+        return self._painted(reach[pair.n], pair.middle)
 
 
 def _said(frame: vs.VideoFrame, mark: str) -> bool | None:

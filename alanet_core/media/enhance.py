@@ -4,14 +4,16 @@ from __future__ import annotations  # Packet is generic in PyAV's stubs alone
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import av
 from av.packet import Packet
+from torch import Tensor
 
 from alanet_core.latent import FramePair
 from alanet_core.media.channel import Channel, Stopped
@@ -32,12 +34,13 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class _Made:
-    """A pair and the input frame it belongs to, with the times of its pictures."""
+    """A pair and the input frame it belongs to, with the times of its pictures, and those that are painted already."""
 
     frame: SourceFrame
     pair: FramePair
     sharp: Span
     middle: Span | None
+    painted: dict[str, av.VideoFrame]
 
 
 class Enhancement:
@@ -129,29 +132,40 @@ class Enhancement:
     ) -> None:
         waiting: deque[SourceFrame] = deque()  # frames whose pair has not been handed on
         pairs: deque[FramePair] = deque()
+        painted: defaultdict[int, dict[str, av.VideoFrame]] = defaultdict(dict)  # of pairs by number
         times: list[int] = []
+        handed = 0
+
+        def paint(n: int, kind: str, picture: Tensor) -> None:
+            carrier = waiting[n - handed].picture if kind == "sharp" else None
+            painted[n][kind] = self._files.pictures.painted(picture, carrier)
+
+        def hand_on(end: int) -> None:
+            nonlocal handed
+            outbox.put(self._timed(waiting.popleft(), pairs.popleft(), end, painted.pop(handed, {})), heavy=True)
+            handed += 1
+
+        each = paint if model.device.type == "cpu" else None  # elsewhere pictures come while the network goes on
         for item in inbox:
             if not isinstance(item, SourceFrame):
                 outbox.put(item)
                 continue
             waiting.append(item)
             times = [*times[-1:], item.pts]
-            pairs.extend(stream.push(self._files.pictures.rgb(item.picture, model.device)))
+            pairs.extend(stream.push(self._files.pictures.rgb(item.picture, model.device), each=each))
             while pairs and len(waiting) > 1:  # the frame after n says how long n is shown
-                outbox.put(self._timed(waiting.popleft(), pairs.popleft(), waiting[0].pts), heavy=True)
-        pairs.extend(stream.drain())
+                hand_on(waiting[1].pts)
+        pairs.extend(stream.drain(each))
         while pairs:
-            frame = waiting.popleft()
-            end = waiting[0].pts if waiting else self._files.source.end_of(times, frame.stated)
-            outbox.put(self._timed(frame, pairs.popleft(), end), heavy=True)
+            hand_on(waiting[1].pts if len(waiting) > 1 else self._files.source.end_of(times, waiting[0].stated))
         outbox.end()
 
-    def _timed(self, frame: SourceFrame, pair: FramePair, following: int) -> _Made:
+    def _timed(self, frame: SourceFrame, pair: FramePair, following: int, painted: dict[str, av.VideoFrame]) -> _Made:
         self._cuts += pair.middle_source not in ("made", "none")
         if self.settings.stream.mode == "deblur":
-            return _Made(frame, pair, self._files.clock.alone(frame.pts, following), None)
+            return _Made(frame, pair, self._files.clock.alone(frame.pts, following), None, painted)
         sharp, middle = self._files.clock.pair(frame.pts, following)
-        return _Made(frame, pair, sharp, middle)
+        return _Made(frame, pair, sharp, middle, painted)
 
     def _write(self, outbox: Channel[_Made | Packet[Any]], progress: Progress | None) -> None:
         sink, pictures, expected = self._files.sink, self._files.pictures, self._files.source.expected_frames
@@ -159,14 +173,12 @@ class Enhancement:
             if not isinstance(item, _Made):
                 sink.copy(item)
                 continue
-            # The middle first: painting the sharp frame over its carrier is the last that is done to it.
-            middle = None if item.pair.middle is None else pictures.painted(item.pair.middle)
+            sharp, middle = item.painted.get("sharp"), item.painted.get("middle")
             if self.settings.stream.mode == "interpolate":
-                sink.write(pictures.untouched(item.frame.picture), item.sharp)
-            else:
-                sink.write(pictures.painted(item.pair.sharp, item.frame.picture), item.sharp)
-            if middle is not None and item.middle is not None:
-                sink.write(middle, item.middle)
+                sharp = pictures.untouched(item.frame.picture)
+            sink.write(sharp or pictures.painted(item.pair.sharp, item.frame.picture), item.sharp)
+            if item.pair.middle is not None and item.middle is not None:
+                sink.write(middle or pictures.painted(item.pair.middle), item.middle)
             self._pictures += 1
             if progress is not None:
                 progress(self._pictures, expected)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import ParamSpec
+from typing import Literal, ParamSpec
 
 import torch
 from torch import Tensor
@@ -36,6 +36,7 @@ from alanet_core.transfer import sent
 
 Work = Callable[[], Tensor]
 Early = Callable[[int, Tensor], None]
+Each = Callable[[int, Literal["sharp", "middle"], Tensor], None]
 P = ParamSpec("P")
 
 IN_FLIGHT = 2  # frames that may be under way at once when the stages overlap
@@ -149,10 +150,13 @@ class Stages:
         return replace(latent, light=light)
 
     @torch.no_grad()
-    def render(self, task: Task, *, sharp: bool = True, early: Early | None = None) -> FramePair:
+    def render(
+        self, task: Task, *, sharp: bool = True, early: Early | None = None, each: Each | None = None
+    ) -> FramePair:
         """Stages 2 and 3: all frames that the task reads are held -> its pair; without `sharp`, the input stands in.
 
-        early: is given the sharp frame before the middle is begun, where the network makes both.
+        early: is given the sharp frame before the middle is begun, where the network makes both. each: is given every
+        picture that the network makes; on a CPU where it was made, beside the other one.
         """
         z = self._attended(task, sharp=sharp and self._config.mode != "interpolate")
         made: Tensor | None = None
@@ -160,6 +164,9 @@ class Stages:
             with self._generate.after((self._attend.mark(),)):
                 self._generate.uses(z.sharp, z.middle)
                 sharp_one, middle_one = self._works(task, z)
+                if each is not None and self._model.device.type == "cpu":
+                    sharp_one = _followed(sharp_one, partial(each, task.n, "sharp"))
+                    middle_one = _followed(middle_one, partial(each, task.n, "middle"))
                 if sharp_one and middle_one and self._beside and early is None:
                     picture, made = both(sharp_one, middle_one)
                 else:
@@ -172,6 +179,11 @@ class Stages:
         finally:
             self._readers.update(dict.fromkeys(task.reads, self._generate.mark()))
         with self._handed_over(picture, middle):
+            if each is not None and self._model.device.type != "cpu":
+                if sharp_one:
+                    each(task.n, "sharp", picture)
+                if made is not None:
+                    each(task.n, "middle", made)
             return FramePair(task.n, picture, middle, source)
 
     @contextmanager
@@ -244,3 +256,16 @@ class Stages:
     def _cropped(self, picture: Tensor) -> Tensor:
         assert self._canvas is not None
         return self._canvas.crop(picture)[0]
+
+
+def _followed(work: Work | None, then: Callable[[Tensor], None]) -> Work | None:
+    """The work, and then what is done with its picture."""
+    if work is None:
+        return None
+
+    def gone_on_with() -> Tensor:
+        picture = work()
+        then(picture)
+        return picture
+
+    return gone_on_with

@@ -13,7 +13,7 @@ from alanet_core.errors import FrameError, StreamError, must
 from alanet_core.frames import check_frame
 from alanet_core.latent import FramePair
 from alanet_core.model import Alanet
-from alanet_core.streaming.overlap import Stages
+from alanet_core.streaming.overlap import Each, Stages
 from alanet_core.streaming.plan import Task, reach, task
 
 Fetch = Callable[[int], Tensor]
@@ -46,12 +46,13 @@ class WindowRenderer:
         self._check(n)
         return reach(n, self._model.config.window, self._length)
 
-    def pair(self, n: int, fetch: Fetch, cut: Cut | None = None) -> FramePair:
+    def pair(self, n: int, fetch: Fetch, cut: Cut | None = None, each: Each | None = None) -> FramePair:
         """Pair n, 0 <= n < length.
 
         fetch(k): frame k, [3, H, W] float32 RGB, 0..1, on any device; not kept, not changed; any exception of its
             own passes through and spoils nothing.
         cut(k): True where frame k begins a new shot, False where it does not, None to let `scenes` decide.
+        each: as for `AlanetStream.push`.
 
         Raises StreamError for n outside the clip, FrameError for a frame that cannot be taken.
         """
@@ -70,7 +71,7 @@ class WindowRenderer:
 
             work = task(n, self._model.config.window, begins_shot, self._length)
             self._encode_missing(work, frame)
-            return self._stages.render(work)
+            return self._stages.render(work, each=each)
 
     def begins_shot(self, k: int, fetch: Fetch) -> bool:
         """Whether `scenes` finds a cut between frames k - 1 and k, 1 <= k < length; for hosts that pass it on.

@@ -12,7 +12,7 @@ from alanet_core.errors import FrameError, StreamError, must
 from alanet_core.frames import check_frame
 from alanet_core.latent import FramePair
 from alanet_core.model import Alanet
-from alanet_core.streaming.overlap import Early, Stages
+from alanet_core.streaming.overlap import Each, Early, Stages
 from alanet_core.streaming.plan import Schedule, Task
 
 Effort = Literal["full", "sharp", "none"]
@@ -39,7 +39,13 @@ class AlanetStream:
         return self._model.config.lookahead
 
     def push(
-        self, frame: Tensor, *, cut: bool | None = None, effort: Effort = "full", early: Early | None = None
+        self,
+        frame: Tensor,
+        *,
+        cut: bool | None = None,
+        effort: Effort = "full",
+        early: Early | None = None,
+        each: Each | None = None,
     ) -> list[FramePair]:
         """Take the next frame, give the pairs that can be made now (often one, at the start none, at a cut several).
 
@@ -51,6 +57,9 @@ class AlanetStream:
             due is there, before its middle is begun; the pair follows as ever, with the same tensor. On a CPU it comes
             in about half the time, and the whole pair a little later than without. Not called where the network makes
             no middle, nor where several pairs are due at once. What it raises passes through, and that pair is lost.
+        each: for a host that goes on with the pictures: called with (n, "sharp" or "middle", picture) for each that the
+            network makes, those of a pair in any order, before push returns. On a CPU it is called on the thread that
+            made it, beside the other one's making. What it raises passes through, as above.
 
         Raises FrameError for a frame that cannot be taken (of another size, say) and StreamError after a drain;
         in both cases the stream is as it was before.
@@ -70,12 +79,12 @@ class AlanetStream:
             )
         begins_shot = cache(lambda: self._begins_shot(frame, cut))
         self._stages.encode(self._schedule.received, frame, lambda: not begins_shot() and effort != "none")
-        return self._render(self._schedule.receive(begins_shot=begins_shot()), effort, early)
+        return self._render(self._schedule.receive(begins_shot=begins_shot()), effort, early, each)
 
-    def drain(self) -> list[FramePair]:
-        """No frame will follow: give the pairs that are left. A second drain gives none."""
+    def drain(self, each: Each | None = None) -> list[FramePair]:
+        """No frame will follow: give the pairs that are left. A second drain gives none. each: as for `push`."""
         self._drained = True
-        return self._render(self._schedule.finish())
+        return self._render(self._schedule.finish(), each=each)
 
     def reset(self) -> None:
         """Forget everything and begin anew with frame 0; pairs not yet given are lost."""
@@ -94,12 +103,14 @@ class AlanetStream:
         """Memory that the ring holds, in bytes."""
         return self._stages.ring.nbytes
 
-    def _render(self, tasks: list[Task], effort: Effort = "full", early: Early | None = None) -> list[FramePair]:
+    def _render(
+        self, tasks: list[Task], effort: Effort = "full", early: Early | None = None, each: Each | None = None
+    ) -> list[FramePair]:
         if effort != "full":
             tasks = [replace(task, middle="end") for task in tasks]
         if len(tasks) > 1:
             early = None  # a sharp frame must not be given before the pair before it
-        return [self._stages.render(task, sharp=effort != "none", early=early) for task in tasks]
+        return [self._stages.render(task, sharp=effort != "none", early=early, each=each) for task in tasks]
 
     def _begins_shot(self, frame: Tensor, cut: bool | None) -> bool:
         if not self._config.scene_threshold:

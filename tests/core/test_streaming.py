@@ -19,6 +19,7 @@ from alanet_core import (
     WindowRenderer,
     load,
 )
+from alanet_core.config import Mode
 from alanet_core.frames import Canvas
 from alanet_core.latent import Latent, MiddleSource, Window
 
@@ -335,3 +336,56 @@ def test_a_failure_of_who_is_given_a_sharp_frame_early_costs_that_pair_alone(tin
     for pair in pairs:
         assert_same([pair], [plain[pair.n]])
     assert [pair.n for pair in pairs] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["joint", "deblur", "interpolate"])
+@pytest.mark.parametrize("fusion", ["mean", "guided"])
+def test_each_picture_that_is_made_is_given_once_before_its_pair(
+    tiny: Tiny, clip: Clip, fusion: str, mode: Mode
+) -> None:
+    config = StreamConfig(mode=mode, scene_threshold=0)
+    model, frames = tiny(window=3, fusion=fusion), clip(7)
+    stream = AlanetStream(model, config)
+    given: dict[tuple[int, str], Tensor] = {}
+
+    def keep(n: int, kind: str, picture: Tensor) -> None:
+        assert (n, kind) not in given
+        given[n, kind] = picture
+
+    pairs: list[FramePair] = []
+    for k, frame in enumerate([*frames, None]):
+        now = stream.drain(keep) if frame is None else stream.push(frame, cut=k == 4, each=keep)
+        for pair in now:
+            made = {"sharp": mode != "interpolate", "middle": pair.middle_source == "made"}
+            assert [(pair.n, kind) in given for kind in made] == list(made.values())
+            assert all(given[pair.n, kind] is getattr(pair, kind) for kind in made if made[kind])
+        pairs += now
+    assert_same(pairs, streamed(model, frames, {4}, config))
+    assert len(given) == 7 * (mode != "interpolate") + 5 * (mode != "deblur")  # no middle at the cut, nor at the end
+
+    renderer = WindowRenderer(model, config, length=7)
+    for n in (3, 0, 6):
+        given.clear()
+        pair = renderer.pair(n, frames.__getitem__, lambda k: k == 4, keep)
+        assert all(picture is getattr(pair, kind) for (_, kind), picture in given.items())
+        assert {number for number, _ in given} <= {n}
+        assert ((n, "sharp") in given) == (mode != "interpolate")
+
+
+@pytest.mark.parametrize("kind", ["sharp", "middle"])
+@pytest.mark.parametrize("fusion", ["mean", "guided"])
+def test_a_failure_of_who_is_given_a_picture_costs_that_pair_alone(
+    tiny: Tiny, clip: Clip, fusion: str, kind: str
+) -> None:
+    def fail(n: int, of: str, picture: Tensor) -> None:
+        if of == kind:
+            raise OSError(n)
+
+    model, frames = tiny(window=3, fusion=fusion), clip(4)
+    plain = streamed(model, frames, set(), QUIET)
+    stream = AlanetStream(model, QUIET)
+    stream.push(frames[0], cut=False)
+    with pytest.raises(OSError, match="0"):
+        stream.push(frames[1], cut=False, each=fail)
+    pairs = [pair for frame in frames[2:] for pair in stream.push(frame, cut=False)] + stream.drain()
+    assert_same(pairs, plain[1:])
