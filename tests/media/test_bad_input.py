@@ -373,7 +373,7 @@ def test_ctrl_c_leaves_nothing_behind(clip, tmp_path, weights, number):
 
 
 def test_a_network_that_fails_leaves_nothing_behind(clip, tmp_path, capsys, weights, monkeypatch):
-    def fail(self, frame, *, cut=None):
+    def fail(self, frame, *, cut=None, each=None):
         raise RuntimeError("no more\nmemory")
 
     monkeypatch.setattr(alanet.AlanetStream, "push", fail)
