@@ -48,9 +48,12 @@ class Alanet(nn.Module):
         """Where the weights are."""
         return self.attention.gates.squeeze.device
 
-    def brightness(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Where motion is looked for in a frame: its brightness at 1, 1/2, 1/4 ... of the size; () if it is not."""
-        return pyramid(pixels, halvings(self.config)) if self.config.fusion == "guided" else ()
+    def brightness(self, pixels: Tensor, room: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
+        """Where motion is looked for in a frame: its brightness at 1, 1/2, 1/4 ... of the size; () if it is not.
+
+        room: such tensors, which a kernel writes to.
+        """
+        return pyramid(pixels, halvings(self.config), room) if self.config.fusion == "guided" else ()
 
     def encode(self, pixels: Tensor, area: tuple[int, int], light: tuple[Tensor, ...] | None = None) -> Latent:
         """E and the gates F of one frame (eq. 2; F of eq. 3 and 4).

@@ -24,10 +24,13 @@ def brightness(x: Tensor) -> Tensor:
     return (x[:, :1] + x[:, 1:2] + x[:, 2:]) / 3
 
 
-def pyramid(pixels: Tensor, levels: int) -> tuple[Tensor, ...]:
-    """Brightness of [B, 3, H, W] at 1, 1/2, 1/4 ... of the size: `levels` halvings, odd sizes rounded up."""
+def pyramid(pixels: Tensor, levels: int, room: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
+    """Brightness of [B, 3, H, W] at 1, 1/2, 1/4 ... of the size: `levels` halvings, odd sizes rounded up.
+
+    room: such tensors; a kernel writes to them.
+    """
     if native.serves(pixels):
-        return of_c.pyramid(pixels, levels)
+        return of_c.pyramid(pixels, levels, room)
     planes = [brightness(pixels)]
     for _ in range(levels):
         planes.append(F.avg_pool2d(planes[-1], 2, ceil_mode=True))

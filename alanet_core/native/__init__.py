@@ -177,17 +177,20 @@ def convolves() -> bool:
     return bool(library.alanet_convolves())
 
 
-def innermost(x: Tensor) -> Tensor:
-    """[1, C, H, W] with its channels innermost in memory, as kernels read it; a copy only where it lies otherwise."""
+def innermost(x: Tensor, room: Tensor | None = None) -> Tensor:
+    """[1, C, H, W] with its channels innermost in memory, as kernels read it; a copy only where it lies otherwise.
+
+    room: such a tensor, where that copy may go.
+    """
     plain = x.permute(0, 2, 3, 1)
     if plain.is_contiguous():
         return x
     if not (x.is_contiguous() and x.dtype == torch.float32 and serves(x)):
         return plain.contiguous().permute(0, 3, 1, 2)
-    made = torch.empty_like(plain, memory_format=torch.contiguous_format)
+    made = torch.empty_like(plain, memory_format=torch.contiguous_format).permute(0, 3, 1, 2) if room is None else room
     _, channels, height, width = x.shape
     call("alanet_innermost", Planes(height, width, channels, threads(), x.data_ptr(), made.data_ptr()))
-    return made.permute(0, 3, 1, 2)
+    return made
 
 
 def address(x: Tensor | None) -> int | None:

@@ -54,10 +54,12 @@ class _Gates(ctypes.Structure):
 
 
 def copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
-    """target.copy_(source) of each two, at once."""
+    """target.copy_(source) of each two that are not the same, at once."""
     copies, pieces, total = (_Copy * len(targets))(), 0, 0
     count = 0
     for target, source in zip(targets, sources, strict=True):
+        if target is source:
+            continue
         if not _alike(target, source):
             target.copy_(source)
             continue

@@ -121,15 +121,16 @@ class Stages:
         """
         if self._canvas is None:
             self._canvas = Canvas(frame.shape[1], frame.shape[2], self._model.config.multiple)
+        displaced = self.ring.displaced_by(n)
         with self._encode.after((self._host.mark(),)):
             self._encode.uses(frame)
+            room = self.ring.room(n) if self._model.device.type == "cpu" else None
             pixels = self._canvas.pad(sent(frame[None], self._model.device))
-            pixels = native.innermost(pixels)
+            pixels = native.innermost(pixels, room.pixels if room else None)
             if n > 0 and self._beside and self.ring.has_latent(n - 1):
-                latent = self._encode_and_match(n, pixels, self._canvas.area, goes_on)
+                latent = self._encode_and_match(n, pixels, room.light if room else (), goes_on)
             else:
                 latent = self._run(self._model.encode, pixels, self._canvas.area)
-        displaced = self.ring.displaced_by(n)
         with self._encode.after([self._readers.pop(k, None) for k in displaced]):
             self.ring.put(n, latent)
         for k in displaced:
@@ -137,11 +138,16 @@ class Stages:
         self._encoded[n] = self._encode.mark()
         self.encodes += 1
 
-    def _encode_and_match(self, n: int, pixels: Tensor, area: tuple[int, int], goes_on: Callable[[], bool]) -> Latent:
+    def _encode_and_match(
+        self, n: int, pixels: Tensor, room: tuple[Tensor, ...], goes_on: Callable[[], bool]
+    ) -> Latent:
+        """room: for the frame's brightness."""
         model, before = self._model, self.ring.latent(n - 1).light
+        assert self._canvas is not None
+        area = self._canvas.area
 
         def look() -> tuple[tuple[Tensor, ...], Tensor | None]:
-            light, middle = model.brightness(pixels), self._config.mode != "deblur"
+            light, middle = model.brightness(pixels, room), self._config.mode != "deblur"
             return light, model.measure(before, light, middle=middle) if goes_on() else None
 
         latent, (light, motion) = both(partial(model.encode, pixels, area, ()), look)

@@ -33,13 +33,23 @@ class LatentRing:
         self._detail_numbers = [EMPTY] * self.detail_depth
 
     def put(self, n: int, latent: Latent) -> None:
-        """Copy frame n into its slots. The first call decides the size, and allocates everything."""
+        """Copy frame n into its slots, but for what `room` had it written to.
+
+        The first call decides the size, and allocates everything.
+        """
         if not self._cores:
             self._allocate(latent)
         core, detail = self._cores[n % self.core_depth], self._details[n % self.detail_depth]
         copy((core.features, core.gates, *_heavy(detail)), (latent.core.features, latent.core.gates, *_heavy(latent)))
         self._core_numbers[n % self.core_depth] = n
         self._detail_numbers[n % self.detail_depth] = n
+
+    def room(self, n: int) -> Latent | None:
+        """The slots that frame n will take, to be written to; what lies there is forgotten. None before a first put."""
+        if not self._cores:
+            return None
+        self._core_numbers[n % self.core_depth] = self._detail_numbers[n % self.detail_depth] = EMPTY
+        return dataclasses.replace(self._details[n % self.detail_depth], core=self._cores[n % self.core_depth])
 
     def core(self, n: int) -> Core:
         """The core of frame n, borrowed. KeyError when it is not held."""

@@ -1,5 +1,7 @@
 """The ring: keyed by frame number, two depths, fixed memory."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -56,6 +58,22 @@ def test_it_copies_what_it_keeps_and_says_what_it_does_not_hold() -> None:
     assert ring.nbytes == 0
     with pytest.raises(KeyError):
         ring.core(7)
+
+
+def test_what_is_written_to_its_room_is_kept_and_what_lay_there_is_forgotten() -> None:
+    ring = LatentRing(shape(3, "mean"))
+    assert ring.room(0) is None
+    for n in range(6):
+        ring.put(n, latent(n))
+    before = [n for n in range(7) if ring.has_latent(n)]
+    room = ring.room(6)
+    assert [n for n in range(7) if ring.has_latent(n)] == before[1:]
+    room.pixels.fill_(6)
+    ring.put(6, dataclasses.replace(latent(6), pixels=room.pixels))
+    held = ring.latent(6)
+    assert held.pixels is room.pixels
+    assert [x.unique().tolist() for x in (held.pixels, *held.skips, held.core.features)] == [[6]] * 4
+    assert [n for n in range(7) if ring.has_latent(n)] == [*before[1:], 6]
 
 
 def test_memory_is_what_its_depths_say_and_never_grows() -> None:
