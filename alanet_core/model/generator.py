@@ -4,12 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from alanet_core import native
 from alanet_core.config import ModelConfig
 from alanet_core.latent import Latent
 from alanet_core.model.blocks import activate, conv, upsample
-from alanet_core.model.strips import Strip, by_strips
+from alanet_core.model.strips import Strip, by_strips, near
 
 _MARGIN = 4  # rows of the finest level that reach a pixel: the upsampled edge and three convolutions
+_STRIP = 1 << 18  # pixels that a CPU makes at a time: features of all of a large picture would leave its caches
 
 
 class ExpansiveLevel(nn.Module):
@@ -48,7 +50,10 @@ class Generator(nn.Module):
             picture = F.pixel_shuffle(self.picture(features).float(), self.unshuffle)
             return base[:, :, strip.at(1)] + picture if self.residual else picture
 
-        return by_strips(fine, base.shape[2], tile=tile, margin=_MARGIN * self.unshuffle, grid=grid)
+        height, width = base.shape[2:]
+        if native.reaches(base) and not torch.is_grad_enabled():
+            tile = tile or near(height, width, _STRIP)
+        return by_strips(fine, height, tile=tile, margin=_MARGIN * self.unshuffle, grid=grid)
 
 
 class SharpGenerator(Generator):
