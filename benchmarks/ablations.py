@@ -91,7 +91,7 @@ def with_window(model: Model, window: int) -> Model:
 def without_search(model: Model) -> Model:
     """No motion is measured; what is learnt may make up for it."""
     search = model.match
-    model.match = lambda earlier, later: torch.zeros_like(search(earlier, later))  # type: ignore[method-assign]
+    model.match = lambda *frames, **how: torch.zeros_like(search(*frames, **how))  # type: ignore[method-assign]
     return model
 
 

@@ -54,14 +54,11 @@ def pyramid(pixels: Tensor, levels: int, room: tuple[Tensor, ...] = ()) -> tuple
     """Brightness of [1, 3, H, W] float32, and so many halvings of it. room: such tensors, to be written to."""
     pixels = native.innermost(pixels)
     height, width = pixels.shape[2:]
-    planes = list(room)
-    while len(planes) <= levels:
-        planes.append(pixels.new_empty(1, 1, height, width))
-        height, width = (height + 1) // 2, (width + 1) // 2
+    planes = room or tuple(pixels.new_empty(1, 1, -(-height >> k), -(-width >> k)) for k in range(levels + 1))
     targets = native.addresses(planes)
-    job = _Pyramid(*pixels.shape[2:], levels, native.threads(), pixels.data_ptr(), ctypes.addressof(targets))
+    job = _Pyramid(height, width, levels, native.threads(), pixels.data_ptr(), ctypes.addressof(targets))
     native.call("alanet_pyramid", job)
-    return room or tuple(planes)
+    return planes
 
 
 def folded(pixels: Tensor, side: int, dtype: torch.dtype) -> Tensor:

@@ -171,12 +171,6 @@ INLINED void parted(float (*planes)[RUN], const void *from, ptrdiff_t at, ptrdif
             planes[k][i] = loaded(from, at + i * stride + k, half);
 }
 
-/* What is no number gives `low`. */
-INLINED float between(float x, float low, float high) {
-    x = x > low ? x : low; /* one choice a line: each is an instruction */
-    return x < high ? x : high;
-}
-
 INLINED int within(int x, int last) { return x < 0 ? 0 : x > last ? last : x; }
 
 /* A place among the pixels of a plane: that to its upper left, and the shares of those to the right and below. */

@@ -89,7 +89,7 @@ def gated(features: Sequence[Tensor], gates: Sequence[Tensor]) -> Tensor:
     _, channels, height, width = features[0].shape
     made = features[0].new_empty(1, height, width, channels).permute(0, 3, 1, 2)
     count = len(features)
-    lists = [(ctypes.c_void_p * count)(*(x.data_ptr() for x in each)) for each in (features, gates)]
+    lists = [native.addresses(each) for each in (features, gates)]
     job = _Gated(
         height=height,
         width=width,

@@ -106,12 +106,6 @@ INLINED Patch patch_of(const Job *job, const Level *l, int sheet, int row, int c
                    l->height - 1};
 }
 
-/* What is no number gives `low`. */
-INLINED float between(float x, float low, float high) {
-    x = x > low ? x : low; /* one choice a line: each is an instruction */
-    return x < high ? x : high;
-}
-
 INLINED Place place(const Patch *p, float u, float v) {
     float x = between(p->x + u, -PATCH, p->last_x), y = between(p->y + v, -PATCH, p->last_y);
     float left = floorf(x), above = floorf(y), right = x - left, below = y - above;

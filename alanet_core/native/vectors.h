@@ -2,10 +2,18 @@
 #ifndef ALANET_VECTORS_H
 #define ALANET_VECTORS_H
 
+#include "targets.h"
+
 typedef float Four __attribute__((vector_size(16)));
 typedef float Eight __attribute__((vector_size(32)));
 typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* eight, anywhere in memory */
 typedef int Choice __attribute__((vector_size(32)));                         /* of each of eight: all bits or none */
+
+/* What is no number gives `low`. */
+INLINED float between(float x, float low, float high) {
+    x = x > low ? x : low; /* one choice a line: each is an instruction of a vector */
+    return x < high ? x : high;
+}
 
 /* Eight numbers. A macro: a function that returns such a vector is warned of. */
 #define EIGHT(FROM) (*(const Loose *)(FROM))

@@ -92,8 +92,10 @@ def trace_middle(model: Alanet, inputs: Tensor, told: Tensor | None) -> tuple[Tr
     z = model.attend(Window(tuple(latent.core for latent in pair), None), middle=False).sharp
     assert z is not None
     previous, following = _join(latents[n - 1], latents[n]), _join(latents[n + 1], latents[n + 2])
-    before, between, after = (model.match(latents[k], latents[k + 1]) for k in range(n - 1, n + 2))
-    motions = torch.cat((before, between)), torch.cat((between, after))
+    before, after = (model.match(latents[k], latents[k + 1], middle=False) for k in (n - 1, n + 1))
+    between = model.match(*own)
+    answers = between[:, between.shape[1] - before.shape[1] :]
+    motions = torch.cat((before, answers)), torch.cat((answers, after))
     threes = None if told is None else _stacked(told, [slice(n - 1, n + 2), slice(n, n + 3)])
     sharp = _traced(model.sharp, z, (previous, _join(*own), following), motions, told=threes)
     window = Window((own[0].core,) * model.config.window, own[1].core)

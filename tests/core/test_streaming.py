@@ -22,6 +22,7 @@ from alanet_core import (
 from alanet_core.config import Mode
 from alanet_core.frames import Canvas
 from alanet_core.latent import Latent, MiddleSource, Window
+from alanet_core.model import generator
 
 Tiny = Callable[..., Alanet]
 Clip = Callable[..., list[Tensor]]
@@ -288,6 +289,20 @@ def test_strips_of_a_picture_join_without_a_seam(tiny: Tiny, clip: Clip, fusion:
         torch.testing.assert_close(joined, whole, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("large", [1 << 18, 1 << 9])
+def test_a_large_picture_goes_in_strips_unasked(
+    tiny: Tiny, clip: Clip, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    model, frames = tiny(3, "mean"), clip(3, 101, 37)
+    whole, strips = in_strips(model, frames, 0), []
+    last = model.sharp.levels[-1]
+    last.register_forward_hook(lambda _layer, _given, made: strips.append(made.shape[2]))
+    monkeypatch.setattr(generator, "_STRIP", large)
+    for joined, expected in zip(in_strips(model, frames, 0), whole, strict=True):
+        torch.testing.assert_close(joined, expected, atol=1e-5, rtol=0)
+    assert (len(strips) > len(frames)) == (large < 101 * 37)
+
+
 def test_strips_change_no_bit_of_what_ships(clip: Clip) -> None:
     model, frames = load("fast", device="cpu", precision="fp32"), clip(3, 133, 70)
     for whole, joined in zip(in_strips(model, frames, 0), in_strips(model, frames, 48), strict=True):
@@ -320,22 +335,6 @@ def test_a_sharp_frame_may_come_before_its_middle(tiny: Tiny, clip: Clip, window
         assert n == 0 or place > pairs[n - 1]
     for n, place in pairs.items():
         assert_same([given[place]], [plain[n]])
-
-
-def test_a_failure_of_who_is_given_a_sharp_frame_early_costs_that_pair_alone(tiny: Tiny, clip: Clip) -> None:
-    def fail(n: int, sharp: Tensor) -> None:
-        raise OSError(n)
-
-    model, frames = tiny(window=3, fusion="guided"), clip(4)
-    plain = streamed(model, frames, set(), QUIET)
-    stream = AlanetStream(model, QUIET)
-    stream.push(frames[0], cut=False)
-    with pytest.raises(OSError, match="0"):
-        stream.push(frames[1], cut=False, early=fail)
-    pairs = [pair for frame in frames[2:] for pair in stream.push(frame, cut=False)] + stream.drain()
-    for pair in pairs:
-        assert_same([pair], [plain[pair.n]])
-    assert [pair.n for pair in pairs] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("mode", ["joint", "deblur", "interpolate"])
@@ -372,13 +371,13 @@ def test_each_picture_that_is_made_is_given_once_before_its_pair(
         assert ((n, "sharp") in given) == (mode != "interpolate")
 
 
-@pytest.mark.parametrize("kind", ["sharp", "middle"])
+@pytest.mark.parametrize("way", ["early", "each sharp", "each middle"])
 @pytest.mark.parametrize("fusion", ["mean", "guided"])
 def test_a_failure_of_who_is_given_a_picture_costs_that_pair_alone(
-    tiny: Tiny, clip: Clip, fusion: str, kind: str
+    tiny: Tiny, clip: Clip, fusion: str, way: str
 ) -> None:
-    def fail(n: int, of: str, picture: Tensor) -> None:
-        if of == kind:
+    def fail(n: int, *given: Tensor | str) -> None:
+        if way == "early" or way.endswith(str(given[0])):
             raise OSError(n)
 
     model, frames = tiny(window=3, fusion=fusion), clip(4)
@@ -386,6 +385,6 @@ def test_a_failure_of_who_is_given_a_picture_costs_that_pair_alone(
     stream = AlanetStream(model, QUIET)
     stream.push(frames[0], cut=False)
     with pytest.raises(OSError, match="0"):
-        stream.push(frames[1], cut=False, each=fail)
+        stream.push(frames[1], cut=False, **{way.split(maxsplit=1)[0]: fail})
     pairs = [pair for frame in frames[2:] for pair in stream.push(frame, cut=False)] + stream.drain()
     assert_same(pairs, plain[1:])
