@@ -6,17 +6,20 @@
  * two gives. */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "targets.h"
 #include "team.h"
+#include "vectors.h"
 
 enum {
-    BLOCK = 128, /* columns of luma at a time */
+    BLOCK = 128, /* columns of luma at a time that are made RGB */
+    WIDE = 1024, /* ... that RGB is made into planes, row by row: memory is read ahead along a row */
     STRIP = 16,  /* chroma rows that are made at a time */
     BACK = 2,    /* samples of luma before the one that a chroma sample belongs to, which its filter may read */
     TAPS = 6,    /* from there on */
-    ROWS = 2 * STRIP + TAPS - 2,
-    COLUMNS = BLOCK + TAPS - 2,
+    HELD = 8,    /* rows of differences, TAPS at least */
+    COLUMNS = WIDE + 8, /* of which filters read TAPS - 2 beside the block, and eights the rest */
     EDGES = 2,   /* chroma samples beyond a block's, one on each side */
     LUMA = 3,    /* the signal after R, G and B */
 };
@@ -180,33 +183,32 @@ static const float HALVING[3][TAPS] = {
 /* How far beyond the last sample of an odd length the place lies that a line is drawn on to. */
 static const float BEYOND[3] = {[FIRST] = 0, [MIDDLE] = 0.5f, [LAST] = 1};
 
+/* Eight pixels -> eight numbers of each color. */
+INLINED void thirds(const float *from, float *red, float *green, float *blue) {
+    Eight ends = FOURS(from, from + 12), middle = FOURS(from + 4, from + 16), last = FOURS(from + 8, from + 20);
+    /* In each half: r g b r, g b r g, b r g b. */
+    Eight low = __builtin_shufflevector(ends, middle, 1, 2, 8, 9, 5, 6, 12, 13);   /* g0 b0 g1 b1 */
+    Eight high = __builtin_shufflevector(middle, last, 2, 3, 9, 10, 6, 7, 13, 14); /* r2 g2 r3 g3 */
+    EIGHT_TO(red) = __builtin_shufflevector(ends, high, 0, 3, 8, 10, 4, 7, 12, 14);
+    EIGHT_TO(green) = __builtin_shufflevector(low, high, 0, 2, 9, 11, 4, 6, 13, 15);
+    EIGHT_TO(blue) = __builtin_shufflevector(low, last, 1, 3, 8, 11, 5, 7, 12, 15);
+}
+
 /* A block's pixels of a row as three lines of numbers. */
 INLINED void colors_of(const Picture *p, int y, int first, int count, float (*restrict to)[COLUMNS]) {
     const float *from = p->rgb + y * p->line + first * p->step;
-    for (int x = 0; p->step == 3 && x < count; x++)
+    if (p->step == 1) {
+        for (int c = 0; c < 3; c++)
+            memcpy(to[c], from + c * p->channel, (size_t)count * sizeof *from);
+        return;
+    }
+    for (int x = 0; count >= 8 && x < count; x += 8) {
+        int at = least(x, count - 8); /* the last eight may be done twice */
+        thirds(from + 3 * at, &to[0][at], &to[1][at], &to[2][at]);
+    }
+    for (int x = 0; count < 8 && x < count; x++)
         for (int c = 0; c < 3; c++)
             to[c][x] = from[3 * x + c];
-    for (int c = 0; p->step == 1 && c < 3; c++)
-        for (int x = 0; x < count; x++)
-            to[c][x] = from[c * p->channel + x];
-}
-
-/* Samples along one axis, of which each is `size` numbers and `step` from the next one; the first one has number `at`. */
-typedef struct {
-    float *samples;
-    int step, size, at;
-} Axis;
-
-/* Samples begin ... end - 1 of so many are there; others from `low` to `high` - 1 lie beyond the edges -> all of them. */
-INLINED void extend(const Axis *a, int low, int begin, int end, int high, int length, float beyond) {
-    float *first = a->samples + (begin - a->at) * a->step, *last = a->samples + (end - 1 - a->at) * a->step;
-    for (int i = low; i < begin; i++)
-        for (int x = 0; x < a->size; x++)
-            a->samples[(i - a->at) * a->step + x] = first[x];
-    float further = length % 2 && length > 1 ? beyond : 0; /* along the line through the last two */
-    for (int i = end; i < high; i++)
-        for (int x = 0; x < a->size; x++)
-            a->samples[(i - a->at) * a->step + x] = last[x] + (further ? further * (last[x] - last[x - a->step]) : 0);
 }
 
 /* From ... to - 1 of an axis: what is wanted, with what filters read around it, and so much of that as there is. */
@@ -219,57 +221,95 @@ INLINED Span around(int halved, int first, int count, int length) {
     return (Span){low, high, most(low, 0), least(high, length)};
 }
 
-/* A row's difference at all columns -> at every chroma sample of a block. */
+/* How far beyond the last sample that place lies, for this length. */
+INLINED float further(int site, int length) { return length % 2 && length > 1 ? BEYOND[site] : 0; }
+
+/* Samples low ... high - 1 of so many, of which those are there that can be -> all of them. */
+INLINED void extend(float *samples, Span s, int site, int length) {
+    float first = samples[s.begin - s.low], *last = samples + (s.end - 1 - s.low), beyond = further(site, length);
+    float after = beyond ? *last + beyond * (*last - last[-1]) : *last;
+    for (int i = s.low; i < s.begin; i++)
+        samples[i - s.low] = first;
+    for (int i = s.end; i < s.high; i++)
+        samples[i - s.low] = after;
+}
+
+/* A row's difference at all columns -> at every chroma sample of a block, eight at a time. */
 INLINED void halve_row(const float *weights, const float *from, int count, float *restrict to) {
-    float even[BLOCK / 2 + TAPS / 2], odd[BLOCK / 2 + TAPS / 2];
-    for (int x = 0; x < count + TAPS / 2 - 1; x++) {
-        even[x] = from[2 * x];
-        odd[x] = from[2 * x + 1];
+    for (int x = 0; x < count; x += 8) {
+        Eight sum;
+#pragma GCC unroll 3
+        for (int k = 0; k < TAPS; k += 2) {
+            const float *at = from + 2 * x + k;
+            Eight low = FOURS(at, at + 8), high = FOURS(at + 4, at + 12);
+            Eight even = __builtin_shufflevector(low, high, 0, 2, 8, 10, 4, 6, 12, 14);
+            Eight odd = __builtin_shufflevector(low, high, 1, 3, 9, 11, 5, 7, 13, 15);
+            sum = (k ? sum + weights[k] * even : weights[k] * even) + weights[k + 1] * odd;
+        }
+        EIGHT_TO(to + x) = sum;
     }
-    for (int x = 0; x < count; x++)
-        to[x] = weights[0] * even[x] + weights[1] * odd[x] + weights[2] * even[x + 1] + weights[3] * odd[x + 1] +
-                weights[4] * even[x + 2] + weights[5] * odd[x + 2];
+}
+
+/* Row y: luma that belongs to chroma samples first ... first + count - 1, if it is wanted, and the two differences at
+ * these. */
+INLINED void encoded_row(const Picture *p, int y, int wanted, int first, int count, int bytes, float *restrict *made) {
+    float signals[LUMA + 1][COLUMNS], difference[COLUMNS + 2 * 8];
+    int across = p->halved[0], begin = first << across, own = least((first + count) << across, p->width) - begin;
+    Span columns = around(across, first, count, p->width);
+    int there = columns.end - columns.begin;
+    colors_of(p, y, columns.begin, there, signals);
+    for (int x = 0; x < there; x += 8)
+        EIGHT_TO(signals[LUMA] + x) = EIGHT(signals[0] + x) * p->luma[0] + EIGHT(signals[1] + x) * p->luma[1] +
+                                      EIGHT(signals[2] + x) * p->luma[2];
+    if (wanted)
+        pack(signals[LUMA] + (begin - columns.begin), own, bytes, p->zero[0], p->span[0], p->peak,
+             p->plane[0] + y * p->stride[0], begin);
+    for (int k = 0; k < 2; k++) {
+        const float *plus = signals[p->plus[k]], *minus = signals[p->minus[k]];
+        float *restrict to = across ? difference + (columns.begin - columns.low) : made[k];
+        for (int x = 0; x < there; x += 8)
+            EIGHT_TO(to + x) = (EIGHT(plus + x) - EIGHT(minus + x)) * p->scale[k];
+        if (across) {
+            extend(difference, columns, p->site[0], p->width);
+            halve_row(HALVING[p->site[0]], difference, count, made[k]);
+        }
+    }
+}
+
+/* The difference at chroma row i from the rows of it that are held; what lies beyond the edges goes on from there. */
+INLINED void halve_rows(const Picture *p, float (*held)[WIDE], int i, int count, float *restrict to) {
+    const float *weights = HALVING[p->site[1]], *line[TAPS];
+    float after[WIDE], beyond = further(p->site[1], p->height);
+    int last = p->height - 1;
+    for (int t = 0; t < TAPS; t++) {
+        int y = 2 * i - BACK + t;
+        line[t] = y > last && beyond ? after : held[most(least(y, last), 0) % HELD];
+    }
+    if (line[TAPS - 1] == after) {
+        const float *end = held[last % HELD], *before = held[(last - 1) % HELD];
+        for (int x = 0; x < count; x++)
+            after[x] = end[x] + beyond * (end[x] - before[x]);
+    }
+    for (int x = 0; x < count; x += 8)
+        EIGHT_TO(to + x) = weights[0] * EIGHT(line[0] + x) + weights[1] * EIGHT(line[1] + x) +
+                           weights[2] * EIGHT(line[2] + x) + weights[3] * EIGHT(line[3] + x) +
+                           weights[4] * EIGHT(line[4] + x) + weights[5] * EIGHT(line[5] + x);
 }
 
 /* Chroma samples of rows top ... bottom - 1 in columns first ... first + count - 1, and the luma that belongs to them. */
 INLINED void encoded_block(const Picture *p, int top, int bottom, int first, int count, int bytes) {
-    float lines[2][ROWS][BLOCK], signals[LUMA + 1][COLUMNS], difference[COLUMNS];
-    int across = p->halved[0], down = p->halved[1], width = p->width;
-    Span rows = around(down, top, bottom - top, p->height), columns = around(across, first, count, width);
-    int begin = first << across, own = least((first + count) << across, width) - begin;
-    int there = columns.end - columns.begin;
-    float beyond[2] = {BEYOND[p->site[0]], BEYOND[p->site[1]]};
-    for (int y = rows.begin; y < rows.end; y++) {
-        colors_of(p, y, columns.begin, there, signals);
-        for (int x = 0; x < there; x++)
-            signals[LUMA][x] = signals[0][x] * p->luma[0] + signals[1][x] * p->luma[1] + signals[2][x] * p->luma[2];
-        if (y >= top << down && y < bottom << down)
-            pack(signals[LUMA] + (begin - columns.begin), own, bytes, p->zero[0], p->span[0], p->peak,
-                 p->plane[0] + y * p->stride[0], begin);
-        for (int k = 0; k < 2; k++) {
-            const float *plus = signals[p->plus[k]], *minus = signals[p->minus[k]];
-            float *line = lines[k][y - rows.low];
-            float *restrict to = (across ? difference : line) + (columns.begin - columns.low);
-            for (int x = 0; x < there; x++)
-                to[x] = (plus[x] - minus[x]) * p->scale[k];
-            if (across) {
-                Axis axis = {difference, 1, 1, columns.low};
-                extend(&axis, columns.low, columns.begin, columns.end, columns.high, width, beyond[0]);
-                halve_row(HALVING[p->site[0]], difference, count, line);
-            }
+    float held[2][HELD][WIDE], sum[WIDE];
+    int down = p->halved[1], y = around(down, top, bottom - top, p->height).begin;
+    for (int i = top; i < bottom; i++) {
+        for (int end = around(down, i, 1, p->height).end; y < end; y++) {
+            float *made[2] = {held[0][y % HELD], held[1][y % HELD]};
+            encoded_row(p, y, y >= top << down && y < bottom << down, first, count, bytes, made);
         }
-    }
-    for (int k = 0; k < 2; k++) {
-        Axis axis = {lines[k][0], BLOCK, count, rows.low};
-        extend(&axis, rows.low, rows.begin, rows.end, rows.high, p->height, beyond[1]);
-        for (int i = 0; i < bottom - top; i++) {
-            const float *weights = HALVING[p->site[1]], (*line)[BLOCK] = &lines[k][i << down];
-            float sum[BLOCK];
-            for (int x = 0; down && x < count; x++)
-                sum[x] = weights[0] * line[0][x] + weights[1] * line[1][x] + weights[2] * line[2][x] +
-                         weights[3] * line[3][x] + weights[4] * line[4][x] + weights[5] * line[5][x];
-            pack(down ? sum : line[0], count, bytes, p->zero[1], p->span[1], p->peak,
-                 p->plane[1 + k] + (top + i) * p->stride[1 + k], first);
+        for (int k = 0; k < 2; k++) {
+            if (down)
+                halve_rows(p, held[k], i, count, sum);
+            pack(down ? sum : held[k][i % HELD], count, bytes, p->zero[1], p->span[1], p->peak,
+                 p->plane[1 + k] + i * p->stride[1 + k], first);
         }
     }
 }
@@ -287,10 +327,13 @@ INLINED void encoded_plain(const Picture *p, int top, int bottom, int first, int
     }
 }
 
+/* In blocks of about the same width. */
 INLINED void encoded_strip(const Picture *p, int strip, int bytes) {
     int top = strip * STRIP, bottom = least(top + STRIP, chroma_height(p)), wide = chroma_width(p);
-    for (int first = 0; first < wide; first += BLOCK >> p->halved[0]) {
-        int count = least(BLOCK >> p->halved[0], wide - first);
+    int most_wide = WIDE >> p->halved[0], blocks = (wide + most_wide - 1) / most_wide;
+    int each = ((wide + blocks - 1) / blocks + 7) / 8 * 8;
+    for (int first = 0; first < wide; first += each) {
+        int count = least(each, wide - first);
         if (p->yuv)
             encoded_block(p, top, bottom, first, count, bytes);
         else

@@ -7,6 +7,7 @@
 typedef float Four __attribute__((vector_size(16)));
 typedef float Eight __attribute__((vector_size(32)));
 typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias)); /* eight, anywhere in memory */
+typedef float LooseFour __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int Choice __attribute__((vector_size(32)));                         /* of each of eight: all bits or none */
 
 /* What is no number gives `low`. */
@@ -17,5 +18,7 @@ INLINED float between(float x, float low, float high) {
 
 /* Eight numbers. A macro: a function that returns such a vector is warned of. */
 #define EIGHT(FROM) (*(const Loose *)(FROM))
+#define EIGHT_TO(TO) (*(Loose *)(TO))
+#define FOURS(A, B) __builtin_shufflevector(*(const LooseFour *)(A), *(const LooseFour *)(B), 0, 1, 2, 3, 4, 5, 6, 7)
 
 #endif

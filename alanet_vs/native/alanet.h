@@ -27,9 +27,10 @@ void VS_CC alanet_render(const VSMap *in, VSMap *out, void *user, VSCore *core, 
  * failure. */
 VSNode *alanet_keep(VSNode *source, int frames, VSCore *core, const VSAPI *vsapi);
 
-/* split.c: the filter that lays pairs out as frames. Takes over the reference to `pairs`; NULL on failure. */
+/* split.c: the filter that lays pairs out as frames; pair n reads frames of the source up to n + ahead. Takes over the
+ * reference to `pairs`, not that to `source`; NULL on failure. */
 #define ALANET_MIDDLE "_AlanetMiddle" /* the property under which a sharp frame carries its middle */
-VSNode *alanet_split(VSNode *pairs, VSCore *core, const VSAPI *vsapi);
+VSNode *alanet_split(VSNode *pairs, VSNode *source, int ahead, VSCore *core, const VSAPI *vsapi);
 
 /* answer.c: whether Python's answer is an error; if so its line is in `line`, and its traceback in the debug log. */
 int alanet_refused(const VSMap *answer, char line[ALANET_LINE], VSCore *core, const VSAPI *vsapi);

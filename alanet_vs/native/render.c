@@ -103,7 +103,7 @@ void VS_CC alanet_render(const VSMap *in, VSMap *out, void *user, VSCore *core, 
                                              d, core);
     if (node && vsapi->mapGetInt(in, "split", 0, NULL)) {
         vsapi->setCacheOptions(node, 1, HASTE, 0);
-        node = alanet_split(node, core, vsapi);
+        node = alanet_split(node, d->source, d->ahead, core, vsapi);
     }
     if (node)
         vsapi->mapConsumeNode(out, "clip", node, maReplace);

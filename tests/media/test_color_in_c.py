@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(not native.available(), reason=str(native.absenc
 
 ROUNDING = 1e-5  # of what is 1 in the picture: chroma far outside of its range included
 HALFWAY = 1e-6  # of the same: within this of the middle between two numbers either may be stored
-NARROW, WIDE = st.integers(1, 40), st.integers(120, 300)  # blocks of columns are 128 wide
+NARROW = st.integers(1, 40)
+WIDTHS = st.one_of(NARROW, st.integers(120, 300), st.integers(1000, 2100))  # blocks are 128 wide, or up to 1024
 
 
 @st.composite
@@ -55,12 +56,15 @@ def plainly(function, *args):
 
 
 @settings(max_examples=200, deadline=None)
-@given(fmt=formats(), height=NARROW, width=st.one_of(NARROW, WIDE), seed=st.integers(0, 999))
-def test_both_forms_give_the_same_but_for_rounding(fmt, height, width, seed):
+@given(fmt=formats(), height=NARROW, width=WIDTHS, seed=st.integers(0, 999), beside=st.booleans())
+def test_both_forms_give_the_same_but_for_rounding(fmt, height, width, seed, beside):
+    """beside: the colours of a pixel lie side by side, as networks give them."""
     planes = planes_of(fmt, height, width, seed)
     rgb = to_rgb(planes, fmt)
     assert (rgb - plainly(to_rgb, planes, fmt)).abs().max() < ROUNDING
     any_rgb = 1.4 * torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed)) - 0.2
+    if beside:
+        any_rgb = any_rgb.permute(1, 2, 0).contiguous().permute(2, 0, 1)
     exact = from_rgb(any_rgb, replace(fmt, sample="float", bits=32))
     made = zip(from_rgb(any_rgb, fmt), plainly(from_rgb, any_rgb, fmt), exact, strict=True)
     for number, (mine, theirs, unrounded) in enumerate(made):

@@ -98,14 +98,34 @@ def test_frames_asked_for_in_order_are_encoded_once(noise, identity, monkeypatch
 
 
 @pytest.mark.parametrize("window", [1, 3, 7])
-def test_only_frames_within_reach_are_asked_for(window, noise, identity):
+def test_only_frames_within_reach_are_asked_for_and_with_a_middle_the_next_one(window, noise, identity):
     asked = []
     source = noise(vs.GRAY8, length=20)
     spy = source.std.FrameEval(lambda n: asked.append(n) or source)
     clip = alanet_vs.enhance(spy, model=identity(window), scene_threshold=0.5)
+    first, last = 10 - window // 2, 10 + max(1, window // 2)
+    clip.get_frame(2 * 10)
+    assert sorted(set(asked)) == list(range(first, last + 1))
     clip.get_frame(2 * 10 + 1)
-    radius = window // 2
-    assert sorted(set(asked)) == list(range(10 - radius, 10 + max(1, radius) + 1))
+    assert sorted(set(asked)) == list(range(first, last + 2))
+
+
+def test_while_a_pair_is_made_the_frame_that_the_next_one_needs_is_read(noise, identity, monkeypatch):
+    there, read = [], threading.Event()
+    source = noise(vs.GRAY8, length=20)
+    spy = source.std.FrameEval(lambda n: (n == 12 and read.set()) or source)
+    made = alanet.WindowRenderer.pair
+    monkeypatch.setattr(
+        alanet.WindowRenderer, "pair", lambda self, *args: there.append(read.wait(20)) or made(self, *args)
+    )
+    clip = alanet_vs.enhance(spy, model=identity(), scene_threshold=0)
+    clip.get_frame(2 * 10 + 1)
+    assert there == [True]
+
+
+def test_the_last_middle_reads_nothing_beyond_the_clip(noise, identity):
+    clip = alanet_vs.enhance(noise(vs.GRAY8, length=3), model=identity(), scene_threshold=0)
+    assert [clip.get_frame(m).width for m in (3, 5)] == [clip.width] * 2
 
 
 RANDOM_REQUESTS = """
