@@ -4,7 +4,8 @@
                                [--json benchmarks/speed.json]
 
 Every contender doubles the rate of a clip made for the purpose, in a process of its own, in turn (A B A B). What is
-told is the time of one more input frame: a run of many frames less a run of few, so that starting up counts nothing.
+told is the time of one more input frame: a run of many frames less a run of few, so that starting up counts nothing,
+nor filling a filter's memory of the clip.
 From the medians: ms a frame, output frames a second, those of a processor second; and the largest memory of a process.
 `speed_report.py` makes the tables and the picture of the JSON.
 
@@ -54,7 +55,8 @@ from benchmarks.roofline import as_dict, measure_machine, roofline
 from benchmarks.speed_report import page
 
 ROOT = Path(__file__).resolve().parent.parent
-FEW, WARM_UP, LEAST = 4, 3, 16
+FEW, LEAST = 8, 16  # frames of the shorter run: until all that a contender keeps of a clip is full; and how many more
+WARM_UP, PICTURES = 4, 4  # of a network alone: until its ring is full; and how many go round
 LIVE = "fast"  # the preset that programs are measured with
 AREA = 640 * 352
 MB = 1e6
@@ -209,7 +211,7 @@ def _pictures(clip: Path) -> Iterator[torch.Tensor]:
     """A few frames of a clip, to its end and back without end."""
     fmt = PixelFormat(family="yuv", subsampling=(1, 1))
     with av.open(str(clip)) as container:
-        frames = [to_rgb(planes_of(frame, fmt), fmt) for frame in islice(container.decode(video=0), FEW)]
+        frames = [to_rgb(planes_of(frame, fmt), fmt) for frame in islice(container.decode(video=0), PICTURES)]
     return cycle([*frames, *frames[-2:0:-1]])
 
 
@@ -326,8 +328,8 @@ def main() -> None:
             for size in args.sizes:
                 width, height = map(int, size.split("x"))
                 limits[f"{name} at {size}"] = roofline(preset.config, (width, height), dtype, machine)
-                line, _ = command(f"core-{name}", clips.get(size, FEW), FEW)
-                measured[f"{name} at {size}"] = 1e3 * min(run(line, {}).wall for _ in range(args.rounds)) / FEW
+                line, _ = command(f"core-{name}", clips.get(size, FEW), PICTURES)
+                measured[f"{name} at {size}"] = 1e3 * min(run(line, {}).wall for _ in range(args.rounds)) / PICTURES
     report = {
         "machine": as_dict(machine),
         "dtype": str(dtype),
