@@ -189,9 +189,9 @@ INLINED void thirds(const float *from, float *red, float *green, float *blue) {
     /* In each half: r g b r, g b r g, b r g b. */
     Eight low = __builtin_shufflevector(ends, middle, 1, 2, 8, 9, 5, 6, 12, 13);   /* g0 b0 g1 b1 */
     Eight high = __builtin_shufflevector(middle, last, 2, 3, 9, 10, 6, 7, 13, 14); /* r2 g2 r3 g3 */
-    EIGHT_TO(red) = __builtin_shufflevector(ends, high, 0, 3, 8, 10, 4, 7, 12, 14);
-    EIGHT_TO(green) = __builtin_shufflevector(low, high, 0, 2, 9, 11, 4, 6, 13, 15);
-    EIGHT_TO(blue) = __builtin_shufflevector(low, last, 1, 3, 8, 11, 5, 7, 12, 15);
+    *(Loose *)red = __builtin_shufflevector(ends, high, 0, 3, 8, 10, 4, 7, 12, 14);
+    *(Loose *)green = __builtin_shufflevector(low, high, 0, 2, 9, 11, 4, 6, 13, 15);
+    *(Loose *)blue = __builtin_shufflevector(low, last, 1, 3, 8, 11, 5, 7, 12, 15);
 }
 
 /* A block's pixels of a row as three lines of numbers. */
@@ -246,7 +246,7 @@ INLINED void halve_row(const float *weights, const float *from, int count, float
             Eight odd = __builtin_shufflevector(low, high, 1, 3, 9, 11, 5, 7, 13, 15);
             sum = (k ? sum + weights[k] * even : weights[k] * even) + weights[k + 1] * odd;
         }
-        EIGHT_TO(to + x) = sum;
+        *(Loose *)(to + x) = sum;
     }
 }
 
@@ -259,8 +259,8 @@ INLINED void encoded_row(const Picture *p, int y, int wanted, int first, int cou
     int there = columns.end - columns.begin;
     colors_of(p, y, columns.begin, there, signals);
     for (int x = 0; x < there; x += 8)
-        EIGHT_TO(signals[LUMA] + x) = EIGHT(signals[0] + x) * p->luma[0] + EIGHT(signals[1] + x) * p->luma[1] +
-                                      EIGHT(signals[2] + x) * p->luma[2];
+        *(Loose *)(signals[LUMA] + x) = EIGHT(signals[0] + x) * p->luma[0] + EIGHT(signals[1] + x) * p->luma[1] +
+                                        EIGHT(signals[2] + x) * p->luma[2];
     if (wanted)
         pack(signals[LUMA] + (begin - columns.begin), own, bytes, p->zero[0], p->span[0], p->peak,
              p->plane[0] + y * p->stride[0], begin);
@@ -268,7 +268,7 @@ INLINED void encoded_row(const Picture *p, int y, int wanted, int first, int cou
         const float *plus = signals[p->plus[k]], *minus = signals[p->minus[k]];
         float *restrict to = across ? difference + (columns.begin - columns.low) : made[k];
         for (int x = 0; x < there; x += 8)
-            EIGHT_TO(to + x) = (EIGHT(plus + x) - EIGHT(minus + x)) * p->scale[k];
+            *(Loose *)(to + x) = (EIGHT(plus + x) - EIGHT(minus + x)) * p->scale[k];
         if (across) {
             extend(difference, columns, p->site[0], p->width);
             halve_row(HALVING[p->site[0]], difference, count, made[k]);
@@ -291,9 +291,9 @@ INLINED void halve_rows(const Picture *p, float (*held)[WIDE], int i, int count,
             after[x] = end[x] + beyond * (end[x] - before[x]);
     }
     for (int x = 0; x < count; x += 8)
-        EIGHT_TO(to + x) = weights[0] * EIGHT(line[0] + x) + weights[1] * EIGHT(line[1] + x) +
-                           weights[2] * EIGHT(line[2] + x) + weights[3] * EIGHT(line[3] + x) +
-                           weights[4] * EIGHT(line[4] + x) + weights[5] * EIGHT(line[5] + x);
+        *(Loose *)(to + x) = weights[0] * EIGHT(line[0] + x) + weights[1] * EIGHT(line[1] + x) +
+                             weights[2] * EIGHT(line[2] + x) + weights[3] * EIGHT(line[3] + x) +
+                             weights[4] * EIGHT(line[4] + x) + weights[5] * EIGHT(line[5] + x);
 }
 
 /* Chroma samples of rows top ... bottom - 1 in columns first ... first + count - 1, and the luma that belongs to them. */

@@ -16,9 +16,8 @@ INLINED float between(float x, float low, float high) {
     return x < high ? x : high;
 }
 
-/* Eight numbers. A macro: a function that returns such a vector is warned of. */
+/* Eight numbers, of one place or four of each of two. Macros: a function that returns such a vector is warned of. */
 #define EIGHT(FROM) (*(const Loose *)(FROM))
-#define EIGHT_TO(TO) (*(Loose *)(TO))
 #define FOURS(A, B) __builtin_shufflevector(*(const LooseFour *)(A), *(const LooseFour *)(B), 0, 1, 2, 3, 4, 5, 6, 7)
 
 #endif

@@ -1,6 +1,8 @@
 """Colour in one pass (color.c) against the same by steps in PyTorch; threads, order in memory, what is no number."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -105,6 +107,35 @@ def test_what_is_no_number_is_stored_as_one(wrong):
     assert luma[9, 9] == (1023 if wrong == float("inf") else 0)
     assert int(luma[9, 10]) == int(luma[0, 0]) == 502  # 64 + 876 / 2
     assert all(plane.int().max() <= 1023 and plane[0, 0] == 512 for plane in chroma)
+
+
+AT_THE_END_OF_A_PAGE = """
+import ctypes, mmap
+import torch
+from alanet_core.color import PixelFormat, from_rgb
+
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 2 * page)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+libc = ctypes.CDLL(None)
+assert libc.mprotect(ctypes.c_void_p(address + page), ctypes.c_size_t(page), 0) == 0
+for width in range(1, 40):
+    height = 8
+    size = height * width * 3
+    rgb = torch.frombuffer(memory, dtype=torch.float32, count=size, offset=page - 4 * size).view(height, width, 3)
+    for steps in ((0, 0), (1, 1)):
+        from_rgb(rgb.permute(2, 0, 1), PixelFormat(family="yuv", subsampling=steps))
+        from_rgb(rgb.view(3, height, width), PixelFormat(family="yuv", subsampling=steps))
+print("read")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a page that must not be read takes mprotect")
+def test_nothing_is_read_beyond_the_end_of_a_picture():
+    assert (
+        subprocess.run([sys.executable, "-c", AT_THE_END_OF_A_PAGE], capture_output=True, check=True).stdout
+        == b"read\n"
+    )
 
 
 def test_a_picture_that_is_being_learnt_is_taken():
