@@ -55,7 +55,7 @@ from benchmarks.roofline import as_dict, measure_machine, roofline
 from benchmarks.speed_report import page
 
 ROOT = Path(__file__).resolve().parent.parent
-FEW, LEAST = 8, 16  # frames of the shorter run: until all that a contender keeps of a clip is full; and how many more
+FEW = 8  # frames of the shorter run: until all that a contender keeps of a clip is full
 WARM_UP, PICTURES = 4, 4  # of a network alone: until its ring is full; and how many go round
 LIVE = "fast"  # the preset that programs are measured with
 AREA = 640 * 352
@@ -178,14 +178,13 @@ def run(line: str, environment: dict[str, str]) -> Round:
 
 
 def measure(name: str, size: str, clips: Clips, frames: int) -> Round:
-    """One round of one contender. frames: as many as are worth measuring."""
+    """One round of one contender. frames: how many are measured."""
     if name in _ALONE:
         counted = run(*command(name, clips.get(size, frames), frames))
         return dataclasses.replace(counted, wall=counted.wall / frames, used=counted.used / frames)
-    more = max(frames, LEAST)  # the difference of two runs: fewer, and it tells of their starts
-    long = run(*command(name, clips.get(size, FEW + more), FEW + more))
+    long = run(*command(name, clips.get(size, FEW + frames), FEW + frames))
     short = run(*command(name, clips.get(size, FEW), FEW))
-    return Round((long.wall - short.wall) / more, (long.used - short.used) / more, long.memory)
+    return Round((long.wall - short.wall) / frames, (long.used - short.used) / frames, long.memory)
 
 
 def alone(name: str, clip: Path, frames: int) -> None:
@@ -296,7 +295,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["640x352", "1280x720", "1920x1080"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--frames", type=int, default=40, help="of the longer run, at 640x352; fewer of larger pictures"
+        "--frames", type=int, default=40, help="that are measured; of larger pictures a network alone takes fewer"
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", type=Path)
@@ -312,13 +311,14 @@ def main() -> None:
         clips = Clips(Path(folder))
         for size in args.sizes:
             width, height = map(int, size.split("x"))
-            frames = max(8, round(args.frames * AREA / (width * height)))
+            alone_frames = max(8, round(args.frames * AREA / (width * height)))
             rounds: dict[str, list[Round]] = {name: [] for name in names}
             for name in names:
                 if name not in _ALONE:  # what is done once, such as looking for plug-ins
                     run(*command(name, clips.get(size, FEW), FEW))
             for _ in range(args.rounds):
                 for name in names:
+                    frames = alone_frames if name in _ALONE else args.frames  # starting up counts little
                     rounds[name].append(measure(name, size, clips, frames))
             found[size] = {name: _summary(each) for name, each in rounds.items()}
         machine = measure_machine(dtype)
