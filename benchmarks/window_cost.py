@@ -12,12 +12,19 @@ import argparse
 import dataclasses
 import json
 import statistics
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
+
+from alanet_core import Alanet, AlanetStream, StreamConfig, presets  # before torch: see alanet_core._patience
+
+# isort: split
 
 import torch
 
-from alanet_core import Alanet, AlanetStream, StreamConfig, presets
-from alanet_core.model.smear import Blurred
+from benchmarks.all_blurred import take_all_for_blurred
 
 
 def streams(name: str, size: tuple[int, int]) -> dict[int, tuple[AlanetStream, torch.Tensor]]:
@@ -25,11 +32,7 @@ def streams(name: str, size: tuple[int, int]) -> dict[int, tuple[AlanetStream, t
     frame = torch.rand(3, size[1], size[0])
     made = {}
     for window in (3, 9):
-        model = Alanet(dataclasses.replace(presets()[name].config, window=window)).eval()
-        for judge in model.modules():
-            if isinstance(judge, Blurred):
-                torch.nn.init.zeros_(judge.verdict.weight)
-                torch.nn.init.constant_(judge.verdict.bias, 20)
+        model = take_all_for_blurred(Alanet(dataclasses.replace(presets()[name].config, window=window)).eval())
         stream = AlanetStream(model, StreamConfig(scene_threshold=0))
         for _ in range(10):
             stream.push(frame)
