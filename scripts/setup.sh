@@ -123,13 +123,15 @@ make_environment() { # make_environment ENVIRONMENT PYTHON
     "$2" -m venv "${flags[@]}" "$1" || { rm -rf "${root:?}/$1"; die "$2 could not make $1; see its message above"; }
 }
 
+free_at() { df -Ph "$1" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
+
 install_into() { # install_into ENVIRONMENT EXTRAS
     local pip=("$1/bin/python" -m pip install -qq -c constraints.txt) tools=(pip setuptools hatchling)
     if runs "$1/bin/python" 12; then tools+=(vapoursynth); fi # its header is wanted by the build
     rm -f "$1"/stamp-*
     say "installing into $1 (torch is large: this takes minutes the first time)"
     { "${pip[@]}" "${tools[@]}" && "${pip[@]}" --no-build-isolation -e ".[$2]"; } ||
-        die "pip could not install into $1; see its message above"
+        die "pip could not install into $1; see its message above. Free on disk: $(free_at .) here, $(free_at "${TMPDIR:-/tmp}") in ${TMPDIR:-/tmp}; torch with CUDA needs 6 GB here, and there 3 while it is fetched"
     inputs "$1" "$2" | sha256sum >"$1/stamp-$2"
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,28 @@ def test_a_failing_apt_shows_its_own_words_first(root: Path, tmp_path: Path) -> 
     *_, words, line = done.stderr.splitlines()
     assert words == "E: no network"
     assert line.startswith("scripts/setup.sh: apt-get failed; see its message above, then type: sudo apt-get install")
+
+
+def test_a_failing_pip_shows_its_own_words_first_and_how_much_is_free(root: Path, tmp_path: Path) -> None:
+    here = tmp_path / "checkout"
+    for name in ("scripts/setup.sh", "pyproject.toml", "constraints.txt", "hatch_build.py", "alanet_core/_version.py"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, here / name)
+    python = tmp_path / "python3"
+    programs(
+        tmp_path,
+        python3=f"""case "$*" in
+*venv*) mkdir -p .venv/bin && cp "{python}" .venv/bin/python;;
+*pip*) echo "ERROR: No space left on device" >&2; exit 1;;
+esac""",
+    )
+    done = set_up(here, "run", ALANET_PYTHON=str(python), TMPDIR=str(tmp_path))
+    assert done.returncode == 1
+    *_, words, line = done.stderr.splitlines()
+    assert words == "ERROR: No space left on device"
+    assert line.startswith("scripts/setup.sh: pip could not install into .venv; see its message above.")
+    assert re.search(rf"Free on disk: [0-9.]+[KMGT]? here, [0-9.]+[KMGT]? in {re.escape(str(tmp_path))};", line)
+    assert not list((here / ".venv").glob("stamp-*"))  # the next set-up tries again
 
 
 @pytest.mark.parametrize("two", [True, False])
