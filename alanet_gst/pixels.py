@@ -44,6 +44,10 @@ class Component:
         except (TypeError, ValueError) as error:  # numpy's two words for memory that ends too early
             raise TooShort(str(error)) from error
 
+    def is_a_plane(self, view: Array) -> bool:
+        """Whether the view's samples are values that lie side by side, in rows of whole samples, as torch has them."""
+        return not self.shift and self.step == self.size and view.strides[0] % self.size == 0
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -69,18 +73,19 @@ class Layout:
             view = color.view(memory, offsets, strides)
             if color.shift:
                 view = view >> color.shift
-            elif color.step != color.size or view.strides[0] % color.size:
-                view = np.ascontiguousarray(
-                    view
-                )  # quicker than torch at gathering; and torch counts strides in samples
+            elif not color.is_a_plane(view):
+                view = np.ascontiguousarray(view)  # quicker than torch at gathering
             planes.append(torch.from_numpy(view))
         return to_rgb(planes, self.meaning, device)
 
     def write(self, rgb: Tensor, memory: memoryview, offsets: Sequence[int], strides: Sequence[int]) -> None:
         """[3, H, W] float RGB on any device -> the colour components in mapped, writable `memory`."""
-        for color, plane in zip(self.colors, from_rgb(rgb, self.meaning), strict=True):
-            made = plane.cpu().numpy()
-            np.copyto(color.view(memory, offsets, strides), made << color.shift if color.shift else made)
+        views = [(color, color.view(memory, offsets, strides)) for color in self.colors]
+        planes = [view if color.is_a_plane(view) else np.empty(view.shape, view.dtype) for color, view in views]
+        from_rgb(rgb, self.meaning, [torch.from_numpy(plane) for plane in planes])
+        for (color, view), plane in zip(views, planes, strict=True):
+            if plane is not view:
+                np.copyto(view, plane << color.shift if color.shift else plane)
 
     def copy_others(self, source: Mapped, target: Mapped) -> None:
         """Alpha and filler from one (memory, offsets, strides) to another: the network knows nothing of them."""
