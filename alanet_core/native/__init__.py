@@ -182,9 +182,9 @@ def innermost(x: Tensor, room: Tensor | None = None) -> Tensor:
 
     room: such a tensor, where that copy may go.
     """
-    plain = x.permute(0, 2, 3, 1)
-    if plain.is_contiguous():
+    if x.is_contiguous(memory_format=torch.channels_last):
         return x
+    plain = x.permute(0, 2, 3, 1)
     if not (x.is_contiguous() and x.dtype == torch.float32 and serves(x)):
         return plain.contiguous().permute(0, 3, 1, 2)
     made = torch.empty_like(plain, memory_format=torch.contiguous_format).permute(0, 3, 1, 2) if room is None else room
