@@ -6,7 +6,7 @@
 Every contender doubles the rate of a clip made for the purpose, in a process of its own, in turn (A B A B). What is
 told is the time of one more input frame: a run of many frames less a run of few (the median of all rounds), so that
 starting up counts nothing, nor filling a filter's memory of the clip. The run of few is first: what a program loads may
-have left the memory since the last round, and starting then takes seconds more.
+have left the memory since the last round, and starting then takes a second more.
 From the medians of the rounds: ms a frame, output frames a second, those of a processor second; and round by round how
 much longer each takes than the core. `speed_report.py` makes the tables and the picture of the JSON.
 

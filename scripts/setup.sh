@@ -131,7 +131,7 @@ install_into() { # install_into ENVIRONMENT EXTRAS
     rm -f "$1"/stamp-*
     say "installing into $1 (torch is large: this takes minutes the first time)"
     { "${pip[@]}" "${tools[@]}" && "${pip[@]}" --no-build-isolation -e ".[$2]"; } ||
-        die "pip could not install into $1; see its message above. Free on disk: $(free_at .) here, $(free_at "${TMPDIR:-/tmp}") in ${TMPDIR:-/tmp}; torch with CUDA needs 6 GB here, and there 3 while it is fetched"
+        die "pip could not install into $1; see its message above. Free on disk: $(free_at .) here, $(free_at "${TMPDIR:-/tmp}") in ${TMPDIR:-/tmp}; torch with CUDA needs 6 GB here, and there 2 while it is fetched"
     inputs "$1" "$2" | sha256sum >"$1/stamp-$2"
 }
 
